@@ -1,0 +1,63 @@
+"""What a failed check raises: an exception that carries a `Finding`.
+
+::
+
+    CheckFailed               a check's verdict is "failed"
+      Mismatch                the answer is not the expected one      (compare)
+      NotAsAsked              solved another way than asked           (how)
+      StudentError            the student's code did not answer       (sandbox.client)
+        StudentRaised         it raised
+        StudentTimeout        it was late
+        StudentDied           it ended its process
+        StudentMissing        nothing by that name
+    EngineError               our fault: the check's verdict is "not run"
+"""
+
+from __future__ import annotations
+
+from grader.model import Finding
+
+
+class CheckFailed(Exception):
+    """A check failed for the reason in ``finding``."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.code)
+        self.finding = finding
+
+
+class Mismatch(CheckFailed):
+    """The answer is not the expected one."""
+
+
+class NotAsAsked(CheckFailed):
+    """The answer was reached another way than the exercise asks."""
+
+
+class StudentError(CheckFailed):
+    """The student's code gave no answer to compare."""
+
+
+class StudentRaised(StudentError):
+    """It raised; ``type_name`` and ``text`` are the exception's, as plain text."""
+
+    def __init__(self, finding: Finding, type_name: str, text: str) -> None:
+        super().__init__(finding)
+        self.type_name = type_name
+        self.text = text
+
+
+class StudentTimeout(StudentError):
+    """It took longer than the limit and was stopped."""
+
+
+class StudentDied(StudentError):
+    """It ended its own process, or was ended for using too much."""
+
+
+class StudentMissing(StudentError):
+    """Nothing by that name is defined at the exercise's place."""
+
+
+class EngineError(Exception):
+    """Something of ours failed; never a student's zero."""

@@ -1,0 +1,366 @@
+"""The trusted end of the wall: starts the zygote, starts and ends workers, sends requests, believes nothing.
+
+A reply is read without blocking, under a size limit known before anything is allocated and a deadline on the worker's
+CPU time with wall time behind it. A worker that is late, silent, or answers what was not asked is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import psutil
+
+from grader.findings import EngineError
+from grader.sandbox import confine, wire
+from grader.sandbox.wire import Done, Hello, Order, Reply, Request, Start
+
+START_SECONDS = 120.0
+STEP_SECONDS = 0.05
+FOLDER_BYTES = 256 << 20
+FOLDER_FILES = 2_000
+_ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "MPLBACKEND": "Agg",
+    "PYTHONWARNINGS": "ignore",
+}
+
+
+class WorkerGone(Exception):
+    """The worker ended, or had to be ended. ``how`` is one of "late", "died", "protocol", "disk"; ``detail`` is facts."""
+
+    def __init__(self, how: str, detail: str = "") -> None:
+        super().__init__(f"{how} {detail}".strip())
+        self.how, self.detail = how, detail
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``cpu`` and ``wall`` seconds a request may take; ``memory`` bytes a worker may add to what it starts with."""
+
+    cpu: float = 5.0
+    wall: float = 20.0
+    memory: int = 1 << 30
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How workers are confined: ``protected`` paths must be out of reach; ``required`` refuses a missing layer."""
+
+    protected: tuple[str, ...] = ()
+    confined: bool = True
+    required: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+
+class Transport(Protocol):
+    """Whatever answers requests: a worker behind the wall, or a session in the student's own kernel."""
+
+    def request(self, request: Request, blobs: Sequence[memoryview], limits: Limits) -> tuple[Reply, wire.Blobs]: ...
+
+    def end(self) -> None: ...
+
+
+class Engine:
+    """One zygote and the workers forked from it. Use as a context manager, or call `close`.
+
+    Raises `EngineError` when the zygote does not start, or when a worker cannot be confined as the policy requires.
+    """
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.policy = policy or Policy()
+        self._readable = confine.library_folders()
+        if self.policy.required and (inside := confine.exposed(self._readable, self.policy.protected)):
+            raise EngineError(f"{inside[0]} lies in a library folder that student code may read: move it elsewhere")
+        self.missing: tuple[str, ...] = ()
+        self._home = Path(tempfile.mkdtemp(prefix="grader-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._count = 0
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the zygote, and with it every worker."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def worker(self) -> Worker:
+        """A new worker, confined and checked. Starts the zygote again when it is gone."""
+        try:
+            return self._worker()
+        except (OSError, EOFError, msgspec.DecodeError):
+            self._stop_zygote()
+        try:
+            return self._worker()
+        except (OSError, EOFError, msgspec.DecodeError) as error:
+            raise EngineError(f"no worker could be started: {error}") from None
+
+    def _worker(self) -> Worker:
+        self._start_zygote()
+        self._home.mkdir(exist_ok=True)
+        self._count += 1
+        folder = self._home / str(self._count)
+        folder.mkdir(mode=0o700)
+        start = Start(
+            str(folder), self._readable, list(self.policy.protected), self.policy.limits.memory, self.policy.confined
+        )
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        try:
+            pid = self._order(Order(start=start), [theirs_in, theirs_out]).pid
+        except BaseException:
+            os.close(ours_in), os.close(ours_out)
+            raise
+        finally:
+            os.close(theirs_in), os.close(theirs_out)
+        worker = Worker(self, pid, ours_in, ours_out, folder)
+        self._check(worker)
+        return worker
+
+    def _check(self, worker: Worker) -> None:
+        try:
+            hello = worker.hello()
+        except (WorkerGone, wire.WireError) as error:
+            worker.end()
+            raise EngineError(f"a worker did not start: {error}") from None
+        self.missing = tuple(hello.missing)
+        if self.policy.required and (hello.missing or hello.open_doors):
+            worker.end()
+            raise EngineError(
+                "student code cannot be confined on this machine: "
+                + "; ".join([*hello.missing, *(f"it could still {door}" for door in hello.open_doors)])
+            )
+
+    def end(self, pid: int) -> int:
+        """Kill and reap a worker. Its wait status, 0 when the zygote is gone too."""
+        try:
+            return self._order(Order(end=pid)).status
+        except (OSError, EOFError, EngineError, msgspec.DecodeError):
+            return 0
+
+    def _order(self, order: Order, fds: Sequence[int] = ()) -> Done:
+        if self._control is None:
+            raise EOFError("the fork server is gone")
+        socket.send_fds(self._control, [msgspec.msgpack.encode(order)], list(fds))
+        answer = self._control.recv(1 << 12)
+        if not answer:
+            raise EOFError("the fork server is gone")
+        return msgspec.msgpack.decode(answer, type=Done)
+
+    def _start_zygote(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-m", "grader.sandbox.zygote", str(theirs.fileno())],
+                env={**_ENVIRONMENT, "HOME": str(self._home), "MPLCONFIGDIR": str(self._home)},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd=self._home,
+                start_new_session=True,
+            )
+        ours.settimeout(START_SECONDS)
+        self._control = ours
+        if ours.recv(1) != b"R":
+            detail = self._complaint()
+            self._stop_zygote()
+            raise EngineError(f"the fork server did not start: {detail}")
+
+    def _complaint(self) -> str:
+        assert self._process is not None and self._process.stderr is not None
+        lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "no reason given"
+
+    def _stop_zygote(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        if self._control is not None:
+            self._control.close()
+        self._process = self._control = None
+
+
+class Worker:
+    """One worker behind the wall. Every method raises `WorkerGone` when it is no more; `end` never raises."""
+
+    def __init__(self, engine: Engine, pid: int, inbox: int, outbox: int, folder: Path) -> None:
+        self._engine, self._pid, self._folder = engine, pid, folder
+        self._inbox, self._outbox = inbox, outbox
+        self._ended = False
+        os.set_blocking(inbox, False)
+        os.set_blocking(outbox, False)
+
+    def hello(self) -> Hello:
+        """What the worker says of its confinement."""
+        body, _ = self._frame(_Deadline(self, START_SECONDS, START_SECONDS))
+        return wire.decode(body, Hello)
+
+    def request(self, request: Request, blobs: Sequence[memoryview], limits: Limits) -> tuple[Reply, wire.Blobs]:
+        """Send one request and read its one reply, within ``limits``."""
+        deadline = _Deadline(self, limits.cpu, limits.wall)
+        try:
+            self._write(wire.encode(request, blobs), deadline)
+            body, raw = self._frame(deadline)
+            reply = wire.decode(body, Reply)
+            if reply.seq != request.seq:
+                raise wire.WireError("an answer to something else")
+            if select.select([self._inbox], [], [], 0)[0] and self._surplus():
+                raise wire.WireError("more than one answer")
+            return reply, wire.split(raw, reply.blobs)
+        except wire.WireError as error:
+            self.end()
+            raise WorkerGone("protocol", str(error)) from None
+        except WorkerGone:
+            self.end()
+            raise
+
+    def _surplus(self) -> bool:
+        """Is there another byte? An end of file is no answer: the next request will find it."""
+        try:
+            return bool(os.read(self._inbox, 1))
+        except BlockingIOError:
+            return False
+
+    def _write(self, parts: Sequence[bytes | memoryview], deadline: _Deadline) -> None:
+        for part in parts:
+            view = memoryview(part).cast("B") if len(part) else memoryview(b"")
+            while view:
+                deadline.wait(writing=self._outbox)
+                with contextlib.suppress(BlockingIOError):
+                    try:
+                        view = view[os.write(self._outbox, view) :]
+                    except BrokenPipeError:
+                        raise WorkerGone("died", self._how_it_ended()) from None
+
+    def _frame(self, deadline: _Deadline) -> tuple[bytes, bytearray]:
+        control, size = wire.sizes(bytes(self._read(wire.HEADER.size, deadline)))
+        return bytes(self._read(control, deadline)), self._read(size, deadline)
+
+    def _read(self, size: int, deadline: _Deadline) -> bytearray:
+        data = bytearray()
+        while len(data) < size:
+            deadline.wait(reading=self._inbox)
+            with contextlib.suppress(BlockingIOError):
+                part = os.read(self._inbox, min(size - len(data), 1 << 20))
+                if not part:
+                    raise WorkerGone("died", self._how_it_ended())
+                data += part
+        return data
+
+    def _how_it_ended(self) -> str:
+        status = self._kill()
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            return "" if number == signal.SIGKILL else f"signal {signal.Signals(number).name}"
+        return f"exit status {os.WEXITSTATUS(status)}"
+
+    def cpu_seconds(self) -> float:
+        """CPU time the worker has used so far."""
+        try:
+            times = psutil.Process(self._pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system)
+
+    def check_folder(self) -> None:
+        """Raises `WorkerGone` when the worker's folder holds too much."""
+        total = 0
+        with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
+            for count, entry in enumerate(entries):
+                with contextlib.suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+                if count > FOLDER_FILES or total > FOLDER_BYTES:
+                    raise WorkerGone("disk")
+
+    def _kill(self) -> int:
+        if self._ended:
+            return 0
+        self._ended = True
+        return self._engine.end(self._pid)
+
+    def end(self) -> None:
+        """Kill the worker and remove what it left."""
+        self._kill()
+        for fd in (self._inbox, self._outbox):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        self._inbox = self._outbox = -1
+        remove_flat(self._folder)
+
+
+class _Deadline:
+    """Waits for a descriptor, watching the worker's clock and folder meanwhile."""
+
+    def __init__(self, worker: Worker, cpu: float, wall: float) -> None:
+        self._worker, self._cpu, self._wall = worker, cpu, wall
+        self._began = time.monotonic()
+        self._cpu_began: float | None = None
+
+    def wait(self, reading: int | None = None, writing: int | None = None) -> None:
+        """Return when the descriptor is ready. Raises `WorkerGone` ("late", "disk")."""
+        read, write = ([reading] if reading is not None else []), ([writing] if writing is not None else [])
+        while True:
+            if any(select.select(read, write, [], STEP_SECONDS)[:2]):
+                if time.monotonic() - self._began > self._wall:
+                    raise WorkerGone("late", f"{self._wall:g}")
+                return
+            self._look()
+
+    def _look(self) -> None:
+        used = self._worker.cpu_seconds()
+        if self._cpu_began is None:  # what it used before we first looked is at most one step's worth of this request
+            self._cpu_began = used - STEP_SECONDS
+        if used - self._cpu_began > self._cpu:
+            raise WorkerGone("late", f"{self._cpu:g}")
+        if time.monotonic() - self._began > self._wall:
+            raise WorkerGone("late", f"{self._wall:g}")
+        self._worker.check_folder()
+
+
+def remove_flat(folder: Path) -> None:
+    """Remove a worker's folder. It could make neither folders nor links in it, so nothing here recurses or follows."""
+    if confine.sys.platform != "linux":
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+        for name in names:
+            with contextlib.suppress(OSError):
+                os.unlink(folder / name)
+        os.rmdir(folder)

@@ -1,0 +1,319 @@
+"""Values to wire values and back, keeping the identity of tensors for the length of a check.
+
+Each side of the wall holds one `Codec`. A tensor that crosses gets a number (the client's are positive, the worker's
+negative) under which both sides know it from then on: it then travels as `Known`, unless its content changed.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from grader.sandbox import tensors
+from grader.sandbox.wire import (
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_TEXT,
+    Attr,
+    Big,
+    DType,
+    Known,
+    Map,
+    Remote,
+    Seq,
+    Source,
+    TensorV,
+    Unsupported,
+    Value,
+    WireError,
+)
+
+_SEQUENCES: dict[type, str] = {
+    list: "list", tuple: "tuple", set: "set", frozenset: "frozenset", torch.Size: "size"
+}  # fmt: skip
+_MAPS = (dict, collections.OrderedDict, collections.defaultdict)
+_WHOLE_STORAGE = 1 << 22  # a small view of a larger storage than this travels as a copy
+
+Snapshot = tuple[object, ...]
+
+
+def snapshot(tensor: torch.Tensor) -> Snapshot:
+    """What a tensor is now: where and how it looks at which bytes."""
+    flat = tensors.plain(tensor)
+    if flat is None:
+        return (None,)
+    where = (flat.dtype, tuple(flat.shape), flat.stride(), flat.storage_offset(), flat.untyped_storage().data_ptr())
+    return (*where, bytes(tensors.storage_bytes(flat)))
+
+
+class Codec:
+    """One side's tables. ``sign`` is +1 for the client's numbers and -1 for the worker's."""
+
+    def __init__(
+        self,
+        sign: int,
+        *,
+        leave: Callable[[object], Value],
+        fetch: Callable[[Remote], object],
+        make: Callable[[Source], object],
+    ) -> None:
+        self.sign = sign
+        self.leave = leave  # what to send for an object that cannot travel
+        self.fetch = fetch  # what a handle from the other side stands for
+        self.make = make  # what a piece of source from the other side makes
+        self.forget()
+
+    def forget(self) -> None:
+        """A check is over: no number means anything any more."""
+        self.by_id: dict[int, Any] = {}
+        self._numbers: dict[int, int] = {}  # id() of a tensor held in by_id -> its number
+        self._snapshots: dict[int, Snapshot] = {}
+        self._storages: dict[int, int] = {}  # data_ptr of a storage -> its number
+        self.received: dict[int, bytearray] = {}  # storage number -> the memory built on it
+        self.storage_of: dict[int, int] = {}  # tensor number -> storage number
+        self._attrs: dict[tuple[int, str], object] = {}  # what the other side knows of attributes
+        self._next = 0
+        self.outgoing: dict[int, memoryview] = {}
+
+    def number(self, tensor: object) -> int | None:
+        """The number under which both sides know a tensor, or None."""
+        return self._numbers.get(id(tensor))
+
+    def _new_number(self) -> int:
+        self._next += 1
+        return self.sign * self._next
+
+    def _register(self, number: int, tensor: object, now: Snapshot) -> None:
+        old = self.by_id.get(number)
+        if old is not None:
+            self._numbers.pop(id(old), None)
+        self.by_id[number] = tensor
+        self._numbers[id(tensor)] = number
+        self._snapshots[number] = now
+
+    # ------------------------------------------------------------ out
+
+    def begin_message(self) -> None:
+        """Start collecting the blobs of one message."""
+        self.outgoing = {}
+
+    def encode(self, value: object, depth: int = 0) -> Value:
+        """``value`` as a wire value; exact types only, so that no subclass has a say in how it travels."""
+        kind = type(value)
+        if value is None or kind is bool or kind is float:
+            return value  # type: ignore[return-value]
+        if kind is int:
+            return value if -(2**63) <= value < 2**63 else self._big(value)  # type: ignore[operator,return-value,arg-type]
+        if kind is str:
+            return value if len(value) <= MAX_TEXT else Unsupported(f"str of {len(value)} characters")  # type: ignore[arg-type,return-value]
+        if isinstance(value, torch.Tensor):
+            return self._tensor(value)
+        if isinstance(value, (np.ndarray, np.generic)):
+            return self._array(value)
+        if isinstance(value, torch.dtype):
+            return DType(str(value))
+        if kind in _SEQUENCES or kind in _MAPS:
+            return self._container(value, depth)
+        return self.leave(value)
+
+    def _big(self, value: int) -> Value:
+        return Big(hex(value)) if value.bit_length() <= 8192 else Unsupported(f"int of {value.bit_length()} bits")
+
+    def _container(self, value: Any, depth: int) -> Value:
+        if depth >= MAX_DEPTH:
+            return Unsupported(f"{type(value).__name__} nested deeper than {MAX_DEPTH}")
+        if len(value) > MAX_ITEMS:
+            return Unsupported(f"{type(value).__name__} of {len(value)} items")
+        if type(value) in _MAPS:
+            return Map([(self.encode(k, depth + 1), self.encode(v, depth + 1)) for k, v in dict.items(value)])
+        return Seq(_SEQUENCES[type(value)], [self.encode(item, depth + 1) for item in value])  # type: ignore[arg-type]
+
+    def _tensor(self, tensor: torch.Tensor) -> Value:
+        flat = tensors.plain(tensor)
+        if flat is None:
+            return Unsupported(describe(tensor))
+        kind = "parameter" if type(tensor) is torch.nn.Parameter else "tensor"
+        return self._window(tensor, flat, kind, bool(tensor.requires_grad))
+
+    def _array(self, array: Any) -> Value:
+        flat = tensors.from_numpy(np.asarray(array))
+        if flat is None:
+            return Unsupported(f"numpy {array.dtype} array")
+        return self._window(array, flat, "ndarray" if isinstance(array, np.ndarray) else "scalar", False)
+
+    def _window(self, owner: object, flat: torch.Tensor, kind: Any, requires_grad: bool) -> Value:
+        now = snapshot(flat)
+        number = self.number(owner)
+        if number is not None and self._snapshots[number] == now:
+            return Known(number)
+        if number is None:
+            number = self._new_number()
+        self._register(number, owner, now)
+        if flat.untyped_storage().nbytes() > max(_WHOLE_STORAGE, 2 * flat.numel() * flat.element_size()):
+            flat = flat.contiguous().clone()
+        storage = self._storage(number, flat)
+        return TensorV(
+            number, kind, tensors.NAMES[flat.dtype], list(flat.shape), list(flat.stride()),
+            flat.storage_offset(), storage, requires_grad,
+        )  # fmt: skip
+
+    def _storage(self, number: int, flat: torch.Tensor) -> int:
+        pointer = flat.untyped_storage().data_ptr()
+        storage = self._storages.setdefault(pointer, number) if pointer else number
+        self.storage_of[number] = storage
+        self.outgoing[storage] = tensors.storage_bytes(flat)
+        return storage
+
+    # ------------------------------------------------------------ in
+
+    def receive(self, blobs: dict[int, memoryview]) -> None:
+        """Take over the storages that came with a message."""
+        for number, blob in blobs.items():
+            self.received[number] = bytearray(blob)
+
+    def decode(self, value: Value, depth: int = 0) -> Any:
+        """A wire value as a plain object. Raises `WireError` when it refers to what is not there."""
+        if depth > MAX_DEPTH + 2:
+            raise WireError("nested too deep")
+        match value:
+            case Known(number):
+                if number not in self.by_id:
+                    raise WireError("unknown tensor")
+                return self.by_id[number]
+            case TensorV():
+                return self._rebuild(value)
+            case Seq(kind, items):
+                return self._sequence(kind, [self.decode(item, depth + 1) for item in items])
+            case Map(items):
+                return self._map([(self.decode(k, depth + 1), self.decode(v, depth + 1)) for k, v in items])
+            case Big(text):
+                return self._integer(text)
+            case DType(name):
+                return tensors.DTYPES.get(name.removeprefix("torch."), name)
+            case Remote():
+                return self.fetch(value)
+            case Source():
+                return self.make(value)
+            case _:
+                return value
+
+    def _integer(self, text: str) -> int:
+        if len(text) > 2100:
+            raise WireError("integer too long")
+        try:
+            return int(text, 16)
+        except ValueError:
+            raise WireError("bad integer") from None
+
+    def _sequence(self, kind: str, items: list[Any]) -> Any:
+        try:
+            match kind:
+                case "list":
+                    return items
+                case "tuple":
+                    return tuple(items)
+                case "set" | "frozenset":
+                    return set(items) if kind == "set" else frozenset(items)
+                case _:
+                    return torch.Size(items)
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            raise WireError(f"bad {kind}") from None
+
+    def _map(self, items: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        try:
+            return dict(items)
+        except TypeError:
+            raise WireError("bad dict") from None
+
+    def _rebuild(self, value: TensorV) -> Any:
+        memory = self.received.get(value.storage)
+        if memory is None:
+            raise WireError("tensor without bytes")
+        if value.id * self.sign > 0 and value.id not in self.by_id:
+            raise WireError("tensor under a number of ours")
+        flat = tensors.build(value, memory)
+        if value.kind in ("ndarray", "scalar"):
+            array = flat.numpy() if flat.dtype is not torch.bfloat16 else flat.float().numpy()
+            result: Any = array if value.kind == "ndarray" else array[()]
+        elif value.kind == "parameter" and (flat.is_floating_point() or flat.is_complex()):
+            result = torch.nn.Parameter(flat, requires_grad=value.requires_grad)
+        else:
+            result = flat
+            if value.requires_grad and (flat.is_floating_point() or flat.is_complex()):
+                result.requires_grad_()
+        self.storage_of[value.id] = value.storage
+        if flat.untyped_storage().nbytes():
+            self._storages[flat.untyped_storage().data_ptr()] = value.storage
+        self._register(value.id, result, snapshot(flat))
+        return result
+
+    # ------------------------------------------------------------ attributes and changes
+
+    def new_attrs(self) -> Iterator[Attr]:
+        """Attributes set since the last message on tensors both sides know (``inp.g``), plain data only."""
+        seen: set[int] = set()
+        while todo := [number for number in self.by_id if number not in seen]:
+            for number in todo:
+                seen.add(number)
+                yield from self._attrs_of(number)
+
+    def _attrs_of(self, number: int) -> Iterator[Attr]:
+        for name, value in list(getattr(self.by_id[number], "__dict__", {}).items()):
+            if not allowed_attr(name):
+                continue
+            wire = self.encode(value)
+            if isinstance(wire, (Remote, Unsupported)):
+                wire = Unsupported(type(value).__name__)
+            fresh = not isinstance(wire, Known) or self._attrs.get((number, name)) is not value
+            self._attrs[number, name] = value
+            if fresh:
+                yield Attr(number, name, wire)
+
+    def set_attrs(self, attrs: list[Attr]) -> None:
+        """Set what the other side says was set on its twins of our tensors. Raises `WireError` for any other name."""
+        for attr in attrs:
+            tensor = self.by_id.get(attr.tensor)
+            if not isinstance(tensor, torch.Tensor) or not allowed_attr(attr.name):
+                raise WireError("attribute on no tensor of ours, or not to be set")
+            value = self.decode(attr.value)
+            self._attrs[attr.tensor, attr.name] = value
+            tensor.__dict__[attr.name] = value
+
+    def changed(self) -> list[int]:
+        """The other side's tensors whose content is no longer what it sent; remembers them as they are now."""
+        numbers = []
+        for number, tensor in self.by_id.items():
+            if number * self.sign < 0 and isinstance(tensor, torch.Tensor):
+                now = snapshot(tensor)
+                if now != self._snapshots[number]:
+                    self._snapshots[number] = now
+                    numbers.append(number)
+        return numbers
+
+
+def allowed_attr(name: object) -> bool:
+    """May an attribute of this name cross the wall? Plain new names only, nothing that a tensor has already."""
+    return (
+        type(name) is str
+        and name.isidentifier()
+        and not name.startswith("_")
+        and len(name) <= 64
+        and not hasattr(torch.Tensor, name)
+    )
+
+
+def describe(value: object) -> str:
+    """What kind of tensor a value is, for one that cannot travel."""
+    try:
+        with torch._C.DisableTorchFunctionSubclass():
+            if isinstance(value, torch.Tensor):
+                layout = str(value.layout).removeprefix("torch.")
+                shape = list(torch.Tensor.size(value))
+                return f"{layout} tensor on {value.device.type}, {value.dtype}, shape {shape}"[:200]
+    except Exception:  # a subclass may break any of these
+        pass
+    return type(value).__name__[:200]

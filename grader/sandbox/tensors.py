@@ -1,0 +1,99 @@
+"""Tensors as data: a storage's bytes and a strided window on it, checked against each other before a tensor is built.
+
+Both sides use this module; it trusts neither. A tensor is never built on memory that did not come whole from the
+message (uninitialised memory could hold expected values just freed), and never with more elements than `MAX_NUMEL`,
+whatever its strides say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from grader.sandbox.wire import TensorV, WireError
+
+MAX_RANK = 8
+MAX_NUMEL = 1 << 24
+DTYPES: dict[str, torch.dtype] = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (
+        torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64,
+        torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128,
+    )
+}  # fmt: skip
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+
+def itemsize(dtype: torch.dtype) -> int:
+    """Bytes of one element."""
+    return torch._utils._element_size(dtype)
+
+
+def plain(tensor: torch.Tensor) -> torch.Tensor | None:
+    """``tensor`` as a plain strided CPU tensor on the same storage, or None when it has no such form."""
+    with torch._C.DisableTorchFunctionSubclass():
+        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+            return None
+        if tensor.dtype not in NAMES or tensor.dim() > MAX_RANK or tensor.numel() > MAX_NUMEL:
+            return None
+        detached = tensor.detach().as_subclass(torch.Tensor)
+        return detached.resolve_conj().resolve_neg()
+
+
+def storage_bytes(tensor: torch.Tensor) -> memoryview:
+    """The whole storage behind a plain tensor, as bytes, without copying."""
+    storage = tensor.untyped_storage()
+    size = storage.nbytes()
+    if size == 0:
+        return memoryview(b"")
+    flat = torch.empty(0, dtype=torch.uint8).set_(storage, 0, (size,), (1,))
+    return memoryview(flat.numpy()).cast("B")
+
+
+def window(value: TensorV) -> torch.dtype:
+    """The dtype of a described tensor. Raises `WireError` when the description is impossible."""
+    dtype = DTYPES.get(value.dtype)
+    if dtype is None or len(value.shape) != len(value.strides) or len(value.shape) > MAX_RANK or value.offset < 0:
+        raise WireError("bad tensor")
+    if any(size < 0 for size in value.shape) or any(stride < 0 for stride in value.strides):
+        raise WireError("bad tensor size or stride")
+    numel = 1
+    for size in value.shape:
+        numel *= size
+    if numel > MAX_NUMEL:
+        raise WireError("tensor too large")
+    return dtype
+
+
+def needed_bytes(shape: Sequence[int], strides: Sequence[int], offset: int, size: int) -> int:
+    """Bytes of storage that a window of elements of ``size`` bytes reaches into."""
+    if any(length == 0 for length in shape):
+        return 0
+    last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
+    return (last + 1) * size
+
+
+def build(value: TensorV, storage: bytearray) -> torch.Tensor:
+    """A fresh plain tensor on ``storage``'s own memory. Raises `WireError` when bytes and description differ."""
+    dtype = window(value)
+    size = itemsize(dtype)
+    if len(storage) % size or needed_bytes(value.shape, value.strides, value.offset, size) > len(storage):
+        raise WireError("tensor does not fit its bytes")
+    if dtype is torch.bool and storage.translate(None, b"\x00\x01"):
+        raise WireError("bad bool")
+    if not storage:
+        return torch.zeros(value.shape, dtype=dtype)
+    base = torch.frombuffer(storage, dtype=torch.uint8)
+    return torch.empty(0, dtype=dtype).set_(base.untyped_storage(), value.offset, value.shape, value.strides)
+
+
+def from_numpy(array: np.ndarray) -> torch.Tensor | None:  # type: ignore[type-arg]
+    """A NumPy array's memory as a tensor (copied when its strides are negative), or None when it has no such form."""
+    if np.dtype(array.dtype).hasobject or array.dtype.name not in DTYPES or array.ndim > MAX_RANK:
+        return None
+    base = np.asarray(array)
+    if any(stride < 0 or stride % max(base.itemsize, 1) for stride in base.strides) or not base.flags.writeable:
+        base = base.copy()
+    return torch.from_numpy(base)

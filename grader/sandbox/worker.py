@@ -1,0 +1,391 @@
+"""The worker: runs a notebook's cells and serves calls. All of it is at the mercy of the code that it runs.
+
+Nothing here is trusted: the client checks each reply, and a worker that answers what was not asked is killed.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import random
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+
+from grader.sandbox import confine, wire
+from grader.sandbox.codec import Codec
+from grader.sandbox.shell import Shell, build, hide_ourselves
+from grader.sandbox.watch import Watch
+from grader.sandbox.wire import (
+    MAX_ITEMS,
+    Begin,
+    Call,
+    Get,
+    Grad,
+    Hello,
+    Items,
+    Line,
+    Raised,
+    Remote,
+    Reply,
+    Request,
+    Returned,
+    Run,
+    Source,
+    Start,
+    Undefined,
+    Unsupported,
+    Value,
+)
+
+PRINTED = 4_000
+MESSAGE = 1_000
+_FOLDER = {"HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME"}
+_autograd_grad = torch.autograd.grad
+_shell: Shell | None = None
+
+
+def warm() -> None:
+    """Import and run once what a notebook will need, so that no fork pays for it: torch's late imports, a shell."""
+    global _shell
+    torch.set_num_threads(1)
+    a = torch.randn(3, 3, requires_grad=True)
+    torch.einsum("ij,jk->ik", a, a).sum().backward()
+    x = torch.randn(1, 1, 4, 4, requires_grad=True)
+    torch.nn.functional.conv2d(x, torch.randn(1, 1, 2, 2)).sum().backward()
+    (torch.nn.functional.unfold(x, 2).sum() + torch.nn.Linear(4, 2)(x).sum()).backward()
+    with Watch() as watch:
+        (a @ a).sum().backward()
+    _ = watch.seen
+    _shell = build()
+    try:
+        import matplotlib.pyplot as plt
+
+        plt.switch_backend("agg")
+        plt.close(plt.figure())
+    except ImportError:
+        pass
+    run_cell(_shell, "import math\nx = [1]\nfor i in x: pass\n%time 1 + 1", "warm")
+    _shell.reset(new_session=False)
+
+
+class Printed(io.TextIOBase):
+    """A bounded stand-in for stdout: keeps the beginning, counts the rest."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.size = self.cut = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        text = text if type(text) is str else str(text)
+        room = max(PRINTED - self.size, 0)
+        if room:
+            self.parts.append(text[:room])
+            self.size += len(text[:room])
+        self.cut += max(len(text) - room, 0)
+        return len(text)
+
+    def take(self) -> tuple[str, int]:
+        """What was printed since the last time, and how many characters were dropped."""
+        taken = "".join(self.parts).encode("utf-8", "replace").decode(), self.cut
+        self.parts, self.size, self.cut = [], 0, 0
+        return taken
+
+
+# ---------------------------------------------------------------- cells
+
+
+def run_cell(shell: Shell, source: str, label: str) -> BaseException | None:
+    """Run one cell, as Jupyter would, except that a statement that fails costs only itself: the rest still runs.
+
+    Returns the first exception.
+    """
+    file = f"<{label}>"
+    shell.compile.get_code_name = lambda *_: file  # type: ignore[method-assign]
+    first: BaseException | None = None
+    while source.strip():
+        result = shell.run_cell(source, store_history=False)
+        error = result.error_before_exec or result.error_in_exec
+        if error is None:
+            break
+        first = first or error
+        rest = _rest(shell, source, error, file)
+        if result.error_before_exec or rest is None:
+            break
+        source = rest
+    return first
+
+
+def _rest(shell: Shell, source: str, error: BaseException, file: str) -> str | None:
+    """The statements after the one that raised, on their own lines; None when there is nothing to go on with."""
+    line = next((lineno for name, lineno in _frames(error) if name == file), None)
+    code = shell.transform_cell(source)
+    try:
+        body = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    later = [node for node in body if line is not None and _first_line(node) > line]
+    if not later:
+        return None
+    start = _first_line(later[0]) - 1
+    return "\n" * start + "".join(code.splitlines(keepends=True)[start:])
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _frames(error: BaseException) -> Iterator[tuple[str, int]]:
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace.tb_frame.f_code.co_filename, trace.tb_lineno
+        trace = trace.tb_next
+
+
+# ---------------------------------------------------------------- calls
+
+
+class Session:
+    """Serves requests on a namespace; one for a worker's life, or in a student's own kernel."""
+
+    def __init__(self, namespace: dict[str, Any], shell: Shell | None, out: Printed) -> None:
+        self.namespace, self.shell, self.out = namespace, shell, out
+        self.sources: dict[str, list[str]] = {}
+        self.handles: dict[int, object] = {}
+        self.codec = Codec(-1, leave=self._leave, fetch=self._fetch, make=self._make)
+
+    # what cannot travel stays here, under a number
+    def _leave(self, value: object) -> Value:
+        kind = type(value)
+        if len(self.handles) >= MAX_ITEMS:
+            return Unsupported("too many objects")
+        number = next((n for n, held in self.handles.items() if held is value), len(self.handles) + 1)
+        self.handles[number] = value
+        return Remote(number, f"{kind.__module__}.{kind.__qualname__}"[:200])
+
+    def _fetch(self, remote: Remote) -> object:
+        return self.handles[remote.id]
+
+    def _make(self, source: Source) -> object:
+        space: dict[str, Any] = {"torch": torch, "nn": torch.nn, "__name__": "suite"}
+        exec(source.text, space)
+        return space[source.name]
+
+    def handle(self, request: Request, blobs: dict[int, memoryview]) -> tuple[Reply, list[memoryview]]:
+        """One request, one reply; whatever the student's code raises is in the reply."""
+        codec, ask = self.codec, request.ask
+        codec.receive(blobs)
+        codec.begin_message()
+        watch = None
+        try:
+            if not isinstance(ask, (Run, Begin)):
+                codec.set_attrs(request.attrs)
+            if isinstance(ask, Call) and ask.watch:
+                args, kwargs, target = self._prepare(ask)
+                with Watch() as watch:
+                    value = target(*args, **kwargs)
+            else:
+                value = self._do(ask)
+            outcome: Returned | Raised | Undefined = Returned(codec.encode(value))
+        except _Undefined as error:
+            outcome = Undefined(error.name)
+        except BaseException as error:
+            outcome = self._raised(error)
+        attrs = [] if isinstance(ask, (Run, Begin)) else list(codec.new_attrs())
+        changed = [] if isinstance(ask, (Run, Begin)) else codec.changed()
+        printed, cut = self.out.take()
+        table = [(number, len(blob)) for number, blob in codec.outgoing.items()]
+        reply = Reply(
+            request.seq, outcome, attrs, changed, printed, cut, watch.seen if watch else None, table
+        )  # fmt: skip
+        return reply, list(codec.outgoing.values())
+
+    def _do(self, ask: wire.Ask) -> object:
+        match ask:
+            case Run(source, label):
+                return self._run(source, label)
+            case Begin(seed):
+                return self._begin(seed)
+            case Call():
+                args, kwargs, target = self._prepare(ask)
+                return target(*args, **kwargs)
+            case Get(base, attrs):
+                return self._resolve(base, attrs)
+            case Items(number):
+                return list(islice(iter(self.handles[number]), MAX_ITEMS))  # type: ignore[call-overload]
+            case Grad():
+                return self._grad(ask)
+
+    def _run(self, source: str, label: str) -> None:
+        assert self.shell is not None
+        self.sources[f"<{label}>"] = source.splitlines()
+        if error := run_cell(self.shell, source, label):
+            raise error
+
+    def _begin(self, seed: int) -> None:
+        self.codec.forget()
+        self.handles.clear()
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+
+    def _resolve(self, base: str | int, attrs: list[str]) -> Any:
+        if isinstance(base, int):
+            value = self.handles[base]
+        elif base in self.namespace:
+            value = self.namespace[base]
+        else:
+            raise _Undefined(base)
+        for name in attrs:
+            try:
+                value = getattr(value, name)
+            except AttributeError:
+                if isinstance(value, torch.nn.Module) and "_parameters" not in vars(value):
+                    raise
+                raise _Undefined(name) from None
+        return value
+
+    def _prepare(self, ask: Call) -> tuple[list[Any], dict[str, Any], Any]:
+        target = self._resolve(ask.base, ask.attrs)
+        args = [self.codec.decode(value) for value in ask.args]
+        return args, {name: self.codec.decode(value) for name, value in ask.kwargs.items()}, target
+
+    def _grad(self, ask: Grad) -> list[torch.Tensor | None]:
+        outputs, inputs, grads = (
+            [self.codec.decode(value) for value in values] for values in (ask.outputs, ask.inputs, ask.grad_outputs)
+        )
+        return list(_autograd_grad(outputs, inputs, grads, allow_unused=True, retain_graph=True))
+
+    def _raised(self, error: BaseException) -> Raised:
+        lines = [
+            Line(file[1:-1], number, self._code(file, number))
+            for file, number in islice(_frames(error), 1000)
+            if file in self.sources
+        ]
+        return Raised(type(error).__name__[:200], _bases(error), _text(error), lines[-8:])
+
+    def _code(self, file: str, number: int) -> str:
+        lines = self.sources[file]
+        return lines[number - 1][:300] if 0 < number <= len(lines) else ""
+
+
+class _Undefined(Exception):
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def _bases(error: BaseException) -> list[str]:
+    return [kind.__name__[:100] for kind in type(error).__mro__[:10]]
+
+
+def _text(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except BaseException:
+        return "(its message could not be read)"
+    return str(text)[:MESSAGE].encode("utf-8", "replace").decode()
+
+
+# ---------------------------------------------------------------- process
+
+
+def main(start: Start, inbox: int, outbox: int, parent: int, program: bytes | None) -> None:
+    """A worker's whole life, in a freshly forked process. Returns when the client closes the pipe."""
+    confine.die_with_parent(parent)
+    inbox, outbox = _own_descriptors(inbox, outbox)
+    _own_surroundings(start.folder)
+    assert _shell is not None
+    out = Printed()
+    sys.stdout = sys.stderr = out  # type: ignore[assignment]
+    if start.confine:
+        _event_loop()
+        holding, missing = confine.confine(start.folder, start.readable, start.memory, program)
+    else:
+        holding, missing = confine.confine_lightly(start.memory)
+    doors = confine.open_doors(start.protected) if start.confine else []
+    _send(outbox, wire.encode(Hello(holding, missing, doors)))
+    hide_ourselves()
+    session = Session(_shell.user_ns, _shell, out)
+    while (request := _receive(inbox)) is not None:
+        reply, blobs = session.handle(*request)
+        _send(outbox, _fit(reply, blobs))
+
+
+def _fit(reply: Reply, blobs: list[memoryview]) -> list[bytes | memoryview]:
+    try:
+        return wire.encode(reply, blobs)
+    except (wire.WireError, OverflowError, UnicodeError, RecursionError) as error:
+        small = Reply(reply.seq, Returned(Unsupported(f"an answer too large to send ({error})"[:200])))
+        return wire.encode(msgspec.structs.replace(small, printed=reply.printed, changed=reply.changed[:100]))
+
+
+def _own_descriptors(inbox: int, outbox: int) -> tuple[int, int]:
+    """Keep the two pipes, as 3 and 4; put /dev/null on 0 to 2; close everything else."""
+    null = os.open(os.devnull, os.O_RDWR)
+    high = [os.dup2(fd, number, inheritable=False) for fd, number in ((inbox, 100), (outbox, 101), (null, 102))]
+    for number, fd in ((0, high[2]), (1, high[2]), (2, high[2]), (3, high[0]), (4, high[1])):
+        os.dup2(fd, number, inheritable=False)
+    os.closerange(5, 1 << 16)
+    return 3, 4
+
+
+def _own_surroundings(folder: str) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update({name: folder for name in _FOLDER}, PATH="/usr/bin:/bin", MPLBACKEND="Agg", LANG="C.UTF-8")
+    sys.path[:] = [path for path in sys.path if "site-packages" in path or "lib/python" in path or ".zip" in path]
+    sys.argv[:] = [""]
+
+
+def _event_loop() -> None:
+    """Top-level ``await`` needs a loop, and a loop needs a socket pair, which confinement forbids."""
+    try:
+        from IPython.core.async_helpers import get_asyncio_loop
+
+        get_asyncio_loop()
+    except (ImportError, OSError):
+        pass
+
+
+def _read(fd: int, size: int) -> bytearray | None:
+    data = bytearray()
+    while len(data) < size:
+        part = os.read(fd, min(size - len(data), 1 << 20))
+        if not part:
+            return None
+        data += part
+    return data
+
+
+def _receive(inbox: int) -> tuple[Request, dict[int, memoryview]] | None:
+    header = _read(inbox, wire.HEADER.size)
+    if header is None:
+        return None
+    control, size = wire.sizes(bytes(header))
+    body, blobs = _read(inbox, control), _read(inbox, size)
+    if body is None or blobs is None:
+        return None
+    request = wire.decode(bytes(body), Request)
+    return request, wire.split(blobs, request.blobs)
+
+
+def _send(outbox: int, parts: list[bytes | memoryview]) -> None:
+    for part in parts:
+        view = memoryview(part)
+        while view:
+            view = view[os.write(outbox, view) :]
+
+

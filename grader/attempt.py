@@ -1,0 +1,127 @@
+"""One submission on its way through the sandbox: which cells have run, in which worker, and what had to be flagged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from grader.model import Flag
+from grader.notebook import RunCell, Submission
+from grader.sandbox import wire
+from grader.sandbox.client import Limits, Transport, WorkerGone
+from grader.sandbox.wire import Begin, Raised, Reply, Request, Run
+
+CELL = Limits(cpu=10.0, wall=40.0)
+_SHORTEST = 0.5
+_FLAGS: dict[str, Flag] = {"late": "cell_timeout", "died": "died", "protocol": "protocol", "disk": "memory"}
+
+
+@dataclass
+class Attempt:
+    """Runs a submission's cells in order, as far as an exercise needs, and carries requests to the worker.
+
+    ``start`` makes a new worker. After a worker is gone the next request gets a new one, in which the cells so far
+    have run again, but for those that ended the last one.
+    """
+
+    submission: Submission
+    start: Callable[[], Transport]
+    call_limits: Limits = field(default_factory=Limits)
+    cell_limits: Limits = CELL
+    flags: set[Flag] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
+    _worker: Transport | None = None
+    _done: int = 0
+    _bad: set[int] = field(default_factory=set)
+    _seq: int = 0
+
+    def reach(self, place: int) -> None:
+        """Run the cells before ``place`` that have not run yet."""
+        while self._worker is None or self._done < place:
+            if self._worker is None:
+                self._worker, self._done = self.start(), 0
+            place = max(place, self._done)
+            if self._done == place:
+                return
+            self._run(self._done, self.submission.cells[self._done])
+
+    def _run(self, index: int, cell: RunCell) -> None:
+        self._done = index + 1
+        if index in self._bad or not cell.python:
+            return
+        late = self.notes_of("cell_timeout")
+        limits = replace(
+            self.cell_limits,
+            cpu=max(self.cell_limits.cpu / 2**late, _SHORTEST),
+            wall=max(self.cell_limits.wall / 2**late, 2 * _SHORTEST),
+        )
+        try:
+            reply, _ = self._ask(Run(cell.source, cell.label), limits)
+        except WorkerGone as gone:
+            self._bad.add(index)
+            self.note(_FLAGS[gone.how], f"{cell.label}: {_WORDS[gone.how]}; it was left out")
+            return
+        if isinstance(reply.outcome, Raised):
+            self.note("cell_failed", f"{cell.label} raised {reply.outcome.type_name}; what follows it still ran")
+        if reply.printed and cell.label not in self._labels_printed():
+            self.printed.append(f"{cell.label}\n{reply.printed}")
+
+    def _labels_printed(self) -> set[str]:
+        return {text.split("\n", 1)[0] for text in self.printed}
+
+    def notes_of(self, flag: Flag) -> int:
+        """How many cells ended a worker so far."""
+        return len(self._bad) if flag in self.flags else 0
+
+    def note(self, flag: Flag, text: str) -> None:
+        """Flag the submission, once for each text."""
+        self.flags.add(flag)
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def begin(self, seed: int) -> None:
+        """A check begins. Raises `WorkerGone`."""
+        self._ask(Begin(seed), self.call_limits)
+
+    def ask(
+        self, ask: wire.Ask, attrs: Sequence[wire.Attr], blobs: dict[int, memoryview]
+    ) -> tuple[Reply, wire.Blobs]:
+        """Carry one request. Raises `WorkerGone`; the next `reach` then starts over."""
+        return self._ask(ask, self.call_limits, attrs, blobs)
+
+    def _ask(
+        self,
+        ask: wire.Ask,
+        limits: Limits,
+        attrs: Sequence[wire.Attr] = (),
+        blobs: dict[int, memoryview] | None = None,
+    ) -> tuple[Reply, wire.Blobs]:
+        assert self._worker is not None, "reach() first"
+        self._seq += 1
+        blobs = blobs or {}
+        request = Request(self._seq, ask, list(attrs), [(number, len(blob)) for number, blob in blobs.items()])
+        try:
+            return self._worker.request(request, list(blobs.values()), limits)
+        except WorkerGone:
+            self.drop()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        """Is there a worker at present?"""
+        return self._worker is not None
+
+    def drop(self) -> None:
+        """End the worker, if there is one."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.end()
+
+
+_WORDS = {
+    "late": "still running after its time limit",
+    "died": "ended the process it ran in",
+    "protocol": "tampered with the messages of the process it ran in",
+    "disk": "wrote too many or too large files",
+}

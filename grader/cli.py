@@ -1,0 +1,167 @@
+"""The command line: ``grader grade``.
+
+Exit codes: 0 every submission got a result; 1 something was *not run* through our fault (it is named); 2 unusable
+arguments, or a machine on which student code cannot be confined.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from grader import batch, report
+from grader.course import Assignment, Course, CourseError
+from grader.findings import EngineError
+from grader.model import SubmissionResult
+from grader.sandbox.client import Engine, Limits, Policy
+from grader.submissions import SubmissionFile, SubmissionsError, find
+from grader.terminal import class_table
+
+OK, NOT_RUN, UNUSABLE = 0, 1, 2
+
+
+class Unusable(Exception):
+    """The arguments cannot be used: one line that says what, where, and what to do."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of all commands."""
+    top = argparse.ArgumentParser(prog="grader", description="Grade notebooks of fastai book chapter 17.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    grade = commands.add_parser(
+        "grade",
+        help="grade a folder or zip of notebooks",
+        description="Grade every notebook of a folder or zip: results.jsonl, grades.csv, feedback/, index.html.",
+        epilog="Exit codes: 0 all graded; 1 something was not run through no fault of a student; 2 unusable arguments.",
+    )
+    grade.add_argument("assignment", help="name of the assignment, e.g. ch17")
+    grade.add_argument("submissions", type=Path, help="submitted/<student>/<assignment>/*.ipynb, *.ipynb, or a zip")
+    grade.add_argument("--out", type=Path, required=True, help="folder for the results (made when missing)")
+    grade.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    grade.add_argument("--only", default="", metavar="NAMES", help="grade these exercises only, e.g. relu,mse")
+    grade.add_argument("--time-limit", type=float, default=5.0, metavar="SECONDS", help="CPU time a call may take (5)")
+    grade.add_argument("--memory", type=int, default=1024, metavar="MB", help="memory a notebook may use (1024)")
+    grade.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
+    grade.add_argument("--unconfined", action="store_true", help="go on where the sandbox is incomplete; is recorded")
+    grade.set_defaults(run=grade_command)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the ``grader`` command; returns the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (Unusable, CourseError, SubmissionsError, EngineError) as error:
+        print(f"grader: {error}", file=sys.stderr)
+        return UNUSABLE
+    except KeyboardInterrupt:
+        print("grader: stopped; what was graded is kept, the same command goes on from there", file=sys.stderr)
+        return NOT_RUN
+    except OSError as error:
+        print(f"grader: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return UNUSABLE
+
+
+def grade_command(options: argparse.Namespace) -> int:
+    """``grader grade``: from a folder of notebooks to results, pages and a table."""
+    console = Console()
+    course = Course.find(options.course)
+    assignment = course.assignment(options.assignment)
+    only = _only(options.only, assignment)
+    if options.workers < 1 or options.time_limit <= 0 or options.memory < 64:
+        raise Unusable("--workers must be 1 or more, --time-limit above 0, --memory 64 or more")
+    out: Path = options.out
+    results_folder = out / "results"
+    results_folder.mkdir(parents=True, exist_ok=True)
+    limits = Limits(options.time_limit, options.time_limit * 4, options.memory << 20)
+    protected = (*map(str, assignment.secrets), str(options.submissions.absolute()), str(out.absolute()))
+    job = batch.Job(
+        course.root, assignment.name, results_folder.absolute(), protected, only, limits, options.unconfined
+    )
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="grader-in-") as scratch:
+        files = find(options.submissions.absolute(), assignment.name, Path(scratch))
+        _probe(job)
+        results, trouble = _run(console, job, files, options.workers)
+    write_outputs(out, assignment, only, results)
+    class_table(console, results)
+    seconds = time.monotonic() - began
+    page = (out / "index.html").absolute()
+    console.print(f"{len(results)} submissions in {seconds:.1f} s; class page: {page}", highlight=False, soft_wrap=True)
+    return _verdict(results, trouble)
+
+
+def _only(text: str, assignment: Assignment) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    known = [exercise.name for exercise in assignment.exercises]
+    if unknown := [name for name in names if name not in known]:
+        raise Unusable(f"--only: no exercise {unknown[0]!r} in {assignment.name}; there are {', '.join(known)}")
+    return names
+
+
+def _probe(job: batch.Job) -> None:
+    """Refuse before any work when student code cannot be confined here."""
+    if job.unconfined:
+        return
+    try:
+        with Engine(Policy(job.protected, limits=job.limits)) as engine:
+            engine.worker().end()
+    except EngineError as error:
+        raise EngineError(f"{error} (to go on all the same: --unconfined, which the results will say)") from None
+
+
+def _run(
+    console: Console, job: batch.Job, files: list[SubmissionFile], workers: int
+) -> tuple[list[SubmissionResult], str | None]:
+    columns = TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    spawn = multiprocessing.get_context("spawn")
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("grading", total=len(files))
+        with ProcessPoolExecutor(workers, mp_context=spawn) as executor:
+            return batch.run(job, files, executor, workers, lambda done, _: bar.update(task, completed=done))
+
+
+def write_outputs(
+    out: Path, assignment: Assignment, only: tuple[str, ...], results: Sequence[SubmissionResult]
+) -> None:
+    """Write ``results.jsonl``, ``grades.csv``, the feedback pages and the class page; each whole, or not at all."""
+    exercises = [exercise for exercise in assignment.exercises if not only or exercise.name in only]
+    _write(out / "results.jsonl", b"".join(report.results_line(result) for result in results))
+    report.write_grades_csv(results, out / "grades.csv")
+    links = {}
+    for result in results:
+        page = out / "feedback" / result.student / assignment.name / f"{assignment.name}.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        _write(page, report.student_page(result, exercises).encode())
+        links[result.student] = page.relative_to(out).as_posix()
+    _write(out / "index.html", report.class_page(results, exercises, links).encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(data)
+    os.replace(temporary, path)
+
+
+def _verdict(results: Sequence[SubmissionResult], trouble: str | None) -> int:
+    ours = [result.student for result in results if result.status == "error" or "engine" in result.flags]
+    if trouble:
+        print(f"grader: {trouble}", file=sys.stderr)
+    if ours:
+        print(f"grader: not (wholly) run, through no fault of theirs: {', '.join(ours[:20])}", file=sys.stderr)
+    return NOT_RUN if ours or trouble else OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

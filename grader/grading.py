@@ -1,0 +1,265 @@
+"""Grading one submission: its checks one after the other, and what they add up to.
+
+Results start from the full list of exercises and checks, all *not run*, so nothing can vanish.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import torch
+
+from grader import how, wording
+from grader.attempt import Attempt
+from grader.findings import CheckFailed, EngineError, StudentMissing
+from grader.model import (
+    CheckResult,
+    Exercise,
+    ExerciseResult,
+    ExerciseVerdict,
+    Finding,
+    Flag,
+    SubmissionResult,
+)
+from grader.notebook import Submission
+from grader.sandbox.client import Limits, Transport
+from grader.student import Student
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of the suite: ``id`` is unique within the assignment, ``points`` are absolute."""
+
+    id: str
+    exercise: str
+    points: float
+    hidden: bool
+    title: str
+
+
+@dataclass
+class Grading:
+    """One submission being graded. ``begin`` before each check, ``record`` after it, ``result`` at the end."""
+
+    exercises: Sequence[Exercise]
+    checks: Sequence[Check]
+    submission: Submission
+    start: Callable[[], Transport]
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        self.attempt = Attempt(self.submission, self.start, self.limits)
+        self.student = Student(self.attempt, {e.name: parameters(e.stub) for e in self.exercises})
+        self._cells = [(cell.label, cell.python) for cell in self.submission.cells if cell.python]
+        self._tampering = how.tampering(self._cells)
+        if self._tampering:
+            self.attempt.note("tampering", f"the notebook uses {', '.join(self._tampering[:5])}")
+        self._results = {check.id: not_run(check) for check in self.checks}
+        self._findings: dict[str, Finding] = {}
+        self._exercise = ""
+        self._at_end: set[str] = set()
+
+    # ------------------------------------------------------------ one check
+
+    def begin(self, check: Check) -> Student:
+        """Make the student ready for a check. Raises `StudentError` when there is nothing to check."""
+        if check.exercise != self._exercise:
+            self._exercise = check.exercise
+            if self._tampering:  # what an earlier exercise's code did must not reach this one
+                self.attempt.drop()
+        place = self.place(check.exercise)
+        if place is None:
+            raise StudentMissing(Finding("missing", "missing", {"name": check.exercise}))
+        self.student.begin(check.exercise, check.id, place)
+        return self.student
+
+    def place(self, exercise: str) -> int | None:
+        """How many cells run before the exercise's checks; None when it is missing."""
+        place = self.submission.places.get(exercise)
+        return len(self.submission.cells) if place is not None and exercise in self._at_end else place
+
+    def record(self, check: Check, error: BaseException | None) -> CheckResult:
+        """Keep what came of a check; returns it."""
+        result = self._judge(check, error)
+        self._results[check.id] = result
+        return result
+
+    def _judge(self, check: Check, error: BaseException | None) -> CheckResult:
+        if error is None:
+            self._findings.pop(check.id, None)
+            return replace_struct(not_run(check), verdict="passed", points=check.points)
+        finding = finding_of(error)
+        if finding is None:
+            self.attempt.note("engine", f"{check.id}: {type(error).__name__}: {error}"[:300])
+            return replace_struct(not_run(check), reason="engine", message=str(error)[:300])
+        finding = self._with_globals(check, finding)
+        self._findings[check.id] = finding
+        return failed(check, finding, self.student.last)
+
+    def _with_globals(self, check: Check, finding: Finding) -> Finding:
+        """Name the notebook's own variables that a wrong answer reads in place of its arguments."""
+        if finding.reason not in ("wrong", "raised"):
+            return finding
+        names = how.globals_read(check.exercise, self._cells)
+        return replace_struct(finding, facts={**finding.facts, "globals": ", ".join(sorted(names))}) if names else finding
+
+    # ------------------------------------------------------------ afterwards
+
+    def second_chances(self) -> list[Check]:
+        """Checks to run again after the last cell: of exercises that failed only for a name not defined yet."""
+        last = len(self.submission.cells)
+        again = []
+        for exercise in self.exercises:
+            findings = [self._findings[c.id] for c in self.checks if c.exercise == exercise.name and c.id in self._findings]
+            place = self.submission.places.get(exercise.name)
+            if findings and place is not None and place < last and all(f.code == "name_error" for f in findings):
+                self._at_end.add(exercise.name)
+                again += [check for check in self.checks if check.exercise == exercise.name]
+        return again
+
+    def result(self, assignment: str, student: str, notebook: str) -> SubmissionResult:
+        """Everything, once the checks are done."""
+        self._mark_blocked()
+        exercises = tuple(self._exercise_result(exercise) for exercise in self.exercises)
+        flags = sorted({*self.submission.flags, *self.attempt.flags})
+        return SubmissionResult(
+            assignment=assignment,
+            student=student,
+            notebook=notebook,
+            status="graded",
+            score=sum(e.score for e in exercises),
+            max_score=sum(e.max_score for e in exercises),
+            flags=tuple(flags),
+            problem=None,
+            exercises=exercises,
+            notes=(*self.submission.notes, *self.attempt.notes),
+            printed="\n".join(self.attempt.printed)[:20_000],
+        )
+
+    def close(self) -> None:
+        """End the worker."""
+        self.attempt.drop()
+
+    def _mark_blocked(self) -> None:
+        names = {exercise.name for exercise in self.exercises}
+        wrong = {c.exercise for c in self.checks if self._results[c.id].verdict == "failed"}
+        for check in self.checks:
+            finding = self._findings.get(check.id)
+            if finding is None or finding.reason not in ("wrong", "raised"):
+                continue
+            causes = (how.reachable_names(check.exercise, self._cells) & names & wrong) - {check.exercise}
+            if causes:
+                by = ", ".join(sorted(causes))
+                old = self._results[check.id]
+                text = wording.message(Finding("blocked", "blocked", {"by": by}), hidden=check.hidden)
+                message = f"{text} {old.message}"
+                self._results[check.id] = replace_struct(old, reason="blocked", message=message)
+
+    def _exercise_result(self, exercise: Exercise) -> ExerciseResult:
+        results = tuple(self._results[c.id] for c in self.checks if c.exercise == exercise.name)
+        return ExerciseResult(
+            name=exercise.name,
+            score=sum(r.points for r in results),
+            max_score=sum(r.max_points for r in results),
+            verdict=verdict(results),
+            checks=results,
+            title=exercise.title,
+            source=self.submission.sources.get(exercise.name, ""),
+        )
+
+
+def verdict(results: Sequence[CheckResult]) -> ExerciseVerdict:
+    """An exercise's verdict from its checks': any *not run* makes it so, for nothing must hide it."""
+    kinds = {result.verdict for result in results}
+    if "not_run" in kinds or not kinds:
+        return "not_run"
+    return "partial" if len(kinds) == 2 else "passed" if kinds == {"passed"} else "failed"
+
+
+def not_run(check: Check) -> CheckResult:
+    """A check's result before anything happened."""
+    return CheckResult(check.id, "not_run", title=check.title, hidden=check.hidden, max_points=check.points)
+
+
+def failed(check: Check, finding: Finding, call: Any) -> CheckResult:
+    """A failed check's result. For a hidden one, what could echo its inputs is withheld here, once for all."""
+    return replace_struct(
+        not_run(check),
+        verdict="failed",
+        reason=finding.reason,
+        message=wording.message(finding, hidden=check.hidden),
+        diagnosis=finding.code,
+        next_step=wording.next_step(finding, hidden=check.hidden),
+        got=None if check.hidden else finding.got,
+        expected=None if check.hidden else finding.expected,
+        call=None if check.hidden else call,
+        frames=() if check.hidden else finding.frames,
+    )
+
+
+def finding_of(error: BaseException) -> Finding | None:
+    """What an exception out of a check says of the answer; None when it says something of us."""
+    match error:
+        case CheckFailed():
+            return error.finding
+        case EngineError():
+            return None
+        case AttributeError(name=str(name), obj=torch.Tensor()):
+            return Finding("wrong", "not_set", {"what": f".{name}", "name": name})
+        case AssertionError() | TypeError() | AttributeError() | ValueError() | IndexError() | KeyError() | RuntimeError():
+            return Finding("wrong", "unusable", {"text": f"{type(error).__name__}: {error}"[:300]})
+        case _:
+            return None
+
+
+def parameters(stub: str) -> list[str]:
+    """The parameter names of a stub's first function."""
+    try:
+        body = ast.parse(stub).body
+    except SyntaxError:
+        return []
+    functions = [node for node in body if isinstance(node, ast.FunctionDef)]
+    return [argument.arg for argument in functions[0].args.args] if functions else []
+
+
+def whole_failure(
+    exercises: Sequence[Exercise],
+    checks: Sequence[Check],
+    *,
+    assignment: str,
+    student: str,
+    notebook: str,
+    problem: str,
+    flags: Sequence[Flag],
+    ours: bool = False,
+) -> SubmissionResult:
+    """The result of a submission that could not be graded: score 0, or, when it is our fault, *not run*."""
+
+    def result(check: Check) -> CheckResult:
+        if ours:
+            return replace_struct(not_run(check), reason="engine", message=problem)
+        return failed(check, Finding("missing", "missing", {"name": check.exercise}), None)
+
+    parts = []
+    for exercise in exercises:
+        results = tuple(result(check) for check in checks if check.exercise == exercise.name)
+        total = sum(r.max_points for r in results)
+        parts.append(ExerciseResult(exercise.name, 0.0, total, verdict(results), results, exercise.title))
+    return SubmissionResult(
+        assignment=assignment,
+        student=student,
+        notebook=notebook,
+        status="error" if ours else "ungradable",
+        score=0.0,
+        max_score=sum(part.max_score for part in parts),
+        flags=tuple(flags),
+        problem=problem,
+        exercises=tuple(parts),
+    )
+
+
+replace_struct = msgspec.structs.replace

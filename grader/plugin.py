@@ -1,0 +1,243 @@
+"""The pytest plugin: the fixtures of a suite, one submission behind them, and a summary by exercise.
+
+It stays out of the way of any pytest run that has no submission: one is named by ``--submission``, or is the one
+notebook of a known assignment in the folder where ``pytest`` was called without arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from grader.course import Assignment, Course, CourseError
+from grader.grading import Check, Grading
+from grader.model import SubmissionResult
+from grader.notebook import Problem, read_path
+from grader.sandbox.client import Engine, Policy
+from grader.student import Student, seed_of
+
+GRADING = pytest.StashKey["Checks"]()
+
+
+class Checks:
+    """The checks that pytest collected, and the grading of one submission that they run against."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self.assignment = assignment
+        self.items: dict[str, pytest.Item] = {}
+        self.checks: list[Check] = []
+        self.grading: Grading | None = None
+        self.reference = SimpleNamespace()
+
+    def collect(self, items: list[pytest.Item]) -> None:
+        """Take over the items that belong to an exercise; the others are none of our business."""
+        self.items = {}
+        self.checks = []
+        for item in items:
+            check = check_of(item)
+            if check is not None and check.exercise in {e.name for e in self.assignment.exercises}:
+                self.items[check.id] = item
+                self.checks.append(check)
+
+    def begin(self, item: pytest.Item) -> Student:
+        """The student for one check."""
+        check = check_of(item)
+        if check is None or self.grading is None:
+            raise pytest.UsageError(f"{item.name} has no exercise mark, or there is no submission to check")
+        return self.grading.begin(check)
+
+
+def check_of(item: pytest.Item) -> Check | None:
+    """The check that a collected item is: its first ``exercise`` mark says of what, and for how many points."""
+    mark = item.get_closest_marker("exercise")
+    if mark is None:
+        return None
+    hidden = item.get_closest_marker("hidden") is not None
+    title = (getattr(getattr(item, "function", None), "__doc__", None) or item.name).strip().split("\n\n")[0]
+    return Check(
+        id=f"hidden:{item.name}" if hidden else item.name,
+        exercise=mark.args[0],
+        points=float(mark.kwargs.get("points", 1)),
+        hidden=hidden,
+        title=" ".join(title.split()),
+    )
+
+
+# ---------------------------------------------------------------- fixtures
+
+
+@pytest.fixture
+def student(request: pytest.FixtureRequest) -> Student:
+    """The submission's answers, across the wall."""
+    checks = request.config.stash.get(GRADING, None)
+    if checks is None:
+        raise pytest.UsageError("no submission: name one with --submission FILE")
+    return checks.begin(request.node)
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> torch.Generator:
+    """A generator seeded by the check's name: the same numbers everywhere, always."""
+    check = check_of(request.node)
+    return torch.Generator().manual_seed(seed_of(check.id if check else request.node.name))
+
+
+@pytest.fixture
+def randn(rng: torch.Generator) -> Callable[..., torch.Tensor]:
+    """``randn(*shape, dtype=torch.float32)``: normal numbers from the check's own generator."""
+
+    def make(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        return torch.randn(*shape, generator=rng, dtype=torch.float64).to(dtype)
+
+    return make
+
+
+@pytest.fixture
+def reference(request: pytest.FixtureRequest) -> SimpleNamespace:
+    """The reference solution's names; for hidden checks, on the instructor's side only."""
+    return request.config.stash[GRADING].reference
+
+
+# ---------------------------------------------------------------- hooks
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--submission`` and ``--assignment``."""
+    group = parser.getgroup("grader", "check a notebook")
+    group.addoption("--submission", metavar="FILE", help="the notebook to check")
+    group.addoption("--assignment", metavar="NAME", help="its assignment, when the file's name does not tell")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks; set up the student's own run when there is a submission."""
+    config.addinivalue_line("markers", "exercise(name, points): the exercise a check belongs to, and what it is worth")
+    config.addinivalue_line("markers", "hidden: not among what students get; its inputs are never shown")
+    if GRADING in config.stash or getattr(config.option, "collectonly", False):
+        return
+    try:
+        found = _own_submission(config)
+    except CourseError as error:
+        raise pytest.UsageError(str(error)) from None
+    if found is not None:
+        config.pluginmanager.register(SelfCheck(config, *found), "grader-self-check")
+
+
+def _own_submission(config: pytest.Config) -> tuple[Assignment, Path] | None:
+    named = config.getoption("submission")
+    bare = config.args_source is not pytest.Config.ArgsSource.ARGS
+    folder = config.invocation_params.dir
+    if named:
+        path = folder / named
+        course = Course.find(path.parent if path.exists() else folder)
+    elif bare and len(notebooks := sorted(folder.glob("*.ipynb"))) == 1:
+        path = notebooks[0]
+        try:
+            course = Course.find(folder)
+        except CourseError:
+            return None
+    else:
+        return None
+    name = config.getoption("assignment") or (path.stem if path.stem in course.names else None)
+    if name is None:
+        if not named:
+            return None
+        name = course.names[0] if len(course.names) == 1 else path.stem
+    assignment = course.assignment(name)
+    if bare:
+        config.args[:] = [str(folder) for folder in assignment.suites]
+    return assignment, path
+
+
+class SelfCheck:
+    """A student's own run: ``pytest`` in the folder of the notebook."""
+
+    def __init__(self, config: pytest.Config, assignment: Assignment, path: Path) -> None:
+        self.config, self.path = config, path
+        self.checks = Checks(assignment)
+        config.stash[GRADING] = self.checks
+        self.engine = Engine(Policy(protected=tuple(assignment.secrets), required=False))
+        self.result: SubmissionResult | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Exercises in the order in which the notebook answers them, so that ``-k`` runs no further than it must."""
+        self.checks.collect(items)
+        submission = read_path(self.path, self.checks.assignment)
+        if isinstance(submission, Problem):
+            raise pytest.UsageError(f"{self.path.name}: {submission.text}")
+        load_reference(self.checks)
+        self.checks.grading = Grading(
+            self.checks.assignment.exercises, self.checks.checks, submission, self.engine.worker
+        )
+        last = len(submission.cells) + 1
+        places = submission.places
+        items.sort(key=lambda item: (place if (place := places.get(_exercise(item))) is not None else last))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """After the checks, run those again that only lacked a name defined later."""
+        outcome = yield
+        grading = self.checks.grading
+        if grading is not None and not session.shouldstop and not session.shouldfail:
+            for check in grading.second_chances():
+                item = self.checks.items[check.id]
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        return outcome
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Record the check; what a student reads is the finding, never a traceback of ours."""
+        report = yield
+        result = record(self.checks, item, call)
+        if result is not None and result.verdict != "passed":
+            report.longrepr = f"{result.title}\n{result.message or ''}\n{result.next_step or ''}".rstrip()
+        return report
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """The table by exercise."""
+        from grader.terminal import summary
+
+        if self.checks.grading is not None:
+            result = self.checks.grading.result(self.checks.assignment.name, "", self.path.name)
+            totals = {exercise.name: exercise.points for exercise in self.checks.assignment.exercises}
+            terminalreporter.section("points by exercise")
+            for line in summary(result, totals, self.engine.missing):
+                terminalreporter.write_line(line)
+
+    def pytest_unconfigure(self) -> None:
+        """End the worker and its server."""
+        if self.checks.grading is not None:
+            self.checks.grading.close()
+        self.engine.close()
+
+
+def _exercise(item: pytest.Item) -> str:
+    check = check_of(item)
+    return check.exercise if check else ""
+
+
+def record(checks: Checks, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Record a check's outcome when this phase decides it; the `CheckResult`, or None."""
+    check = check_of(item)
+    if check is None or checks.grading is None or check.id not in checks.items:
+        return None
+    if call.when == "call" or (call.when == "setup" and call.excinfo is not None):
+        return checks.grading.record(check, call.excinfo.value if call.excinfo else None)
+    return None
+
+
+def load_reference(checks: Checks) -> None:
+    """Run the reference solution on the trusted side, for hidden checks; nothing where there is none."""
+    cells = checks.assignment.reference_source()
+    if cells and any(check.hidden for check in checks.checks):
+        space: dict[str, Any] = {"__name__": "reference", "check": lambda *_: None}
+        for source in cells:
+            exec(compile(source, "<reference>", "exec"), space)
+        checks.reference = SimpleNamespace(**{k: v for k, v in space.items() if not k.startswith("__")})

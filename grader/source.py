@@ -1,0 +1,196 @@
+"""The source of one cell, read as plain Python the way IPython reads it.
+
+Nothing of it is ever run here, and no text makes it raise or take long: the work is bounded by the text's size,
+never by a clock, so the same notebook is read the same way everywhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import symtable
+import textwrap
+import warnings
+from collections.abc import Iterator
+
+import msgspec
+from IPython.core.inputtransformer2 import TransformerManager
+
+MAX_CELL = 200_000
+MAX_WORK = 4_000_000  # a microsecond or two each
+MAX_WORD = 300
+MAX_DEPTH = 200
+
+_CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
+_LINE_BREAKS = r"\v\f\x1c-\x1e\x85\u2028\u2029"  # to str.splitlines, and so to IPython; not to Python
+# Where IPython may change even valid Python: it strips prompts, and splits lines at more characters.
+_NOT_ONLY_PYTHON = re.compile(rf"[{_LINE_BREAKS}]|^[ \t]*(>>>|\.\.\.|In \[)", re.MULTILINE)
+_ESCAPE = re.compile(rf"(^|[{_LINE_BREAKS}])[ \t]*[%!?,;/]|=[ \t]*[%!]|\?[ \t]*$", re.MULTILINE)
+_LONG_WORD = re.compile(rf"[\w.*\[\]]{{{MAX_WORD}}}")
+_COMMANDS = (
+    r"pip3?|conda|mamba|uv|ls|ll|cd|pwd|mkdir|rmdir|rm|cp|mv|cat|git|wget|curl|sudo|apt|apt-get|unzip|tar|python3?"
+)
+_COMMAND = re.compile(rf"({_COMMANDS})(?=\s|$)(?![ \t]*[=(,:\[])")
+_PYTHON_MAGICS = frozenset({"time", "timeit", "capture", "prun"})
+
+
+class Code(msgspec.Struct, frozen=True):
+    """One cell's code.
+
+    ``text`` is what to run: the student's own, or a repaired version of it. ``python`` is the same as plain Python,
+    for readers of syntax trees, and empty when it does not parse: then nothing of it may run. ``names`` are those
+    it binds outside functions and classes.
+    """
+
+    text: str
+    python: str = ""
+    names: frozenset[str] = frozenset()
+
+
+class Reader:
+    """Reads the cells of one notebook; cells beyond a budget of work count as not parsing."""
+
+    def __init__(self, budget: int = MAX_WORK) -> None:
+        self._left = budget
+
+    def read(self, text: str) -> Code:
+        """The cell ``text`` as code: as it stands, else dedented, else with its shell commands marked as such."""
+        if len(text) <= MAX_CELL:
+            for candidate in _candidates(text):
+                self._left -= work(candidate)
+                python = to_python(candidate) if self._left >= 0 else ""
+                if python:
+                    return Code(candidate, python, names(python))
+        return Code(text)
+
+
+def _candidates(text: str) -> Iterator[str]:
+    yield text
+    dedented = textwrap.dedent(text)
+    if dedented != text:
+        yield dedented
+    marked = "".join(mark_command(line) for line in dedented.splitlines(keepends=True))
+    if marked != dedented:
+        yield marked
+
+
+def mark_command(line: str) -> str:
+    """``pip install x`` as ``!pip install x``: IPython itself takes it for a command in a cell of one line only."""
+    return "!" + line if _COMMAND.match(line) and parsed(line) is None else line
+
+
+def work(text: str) -> int:
+    """What reading ``text`` may cost: IPython tokenizes all of it anew for each escape that it replaces."""
+    return len(text) * (1 + sum(1 for _ in _ESCAPE.finditer(text)))
+
+
+def to_python(text: str) -> str:
+    """``text`` without magics, prompts and shell escapes, or "" when that is not Python.
+
+    What ``%time`` and ``%%time`` run stands in the magic's place, so that readers see it. Lines keep their numbers.
+    """
+    if not text.strip():
+        return ""
+    if not _NOT_ONLY_PYTHON.search(text) and parsed(text) is not None:
+        return text
+    python = _transformed(text)
+    for _ in range(3):
+        body = _magic_body(python)
+        if body is None:
+            return _without_time(python)
+        python = "\n" + (_transformed(body) if body.strip() else "pass\n")
+    return ""
+
+
+def _transformed(text: str) -> str:
+    if _LONG_WORD.search(text):  # IPython's search for `name?` is quadratic in it
+        return ""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            python: str = TransformerManager().transform_cell(text)  # type: ignore[no-untyped-call]
+    except Exception:  # a library at work on any text at all: whatever it raises, the cell is not Python
+        return ""
+    blank = text[: len(text) - len(text.lstrip())].count("\n")
+    return "\n" * blank + python if parsed(python) is not None else ""
+
+
+def _magic_body(python: str) -> str | None:
+    """The source under a ``%%magic`` that runs it as Python, or None."""
+    tree = parsed(python) if "run_cell_magic(" in python else None
+    match tree.body if tree else []:
+        case [
+            ast.Expr(
+                value=ast.Call(
+                    func=ast.Attribute(attr="run_cell_magic"),
+                    args=[ast.Constant(value=str(magic)), ast.Constant(), ast.Constant(value=str(body))],
+                )
+            )
+        ] if magic in _PYTHON_MAGICS:
+            return body
+    return None
+
+
+def _without_time(python: str) -> str:
+    """``python`` with each ``%time statement`` replaced by its statement."""
+    tree = parsed(python) if "run_line_magic('time'" in python else None
+    lines = python.split("\n")
+    for node in tree.body if tree else []:
+        match node:
+            case ast.Expr(
+                value=ast.Call(
+                    func=ast.Attribute(attr="run_line_magic"),
+                    args=[ast.Constant(value="time"), ast.Constant(value=str(statement))],
+                )
+            ) if node.lineno == node.end_lineno and parsed(statement) is not None:
+                lines[node.lineno - 1] = statement
+    return "\n".join(lines)
+
+
+def parsed(python: str) -> ast.Module | None:
+    """The syntax tree of ``python``; None when it does not parse, or nests too deep for those who walk it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(python)
+    except _CANNOT_PARSE:
+        return None
+    return tree if _depth_within(tree, MAX_DEPTH) else None
+
+
+def _depth_within(tree: ast.AST, limit: int) -> bool:
+    layer = [tree]
+    for _ in range(limit):
+        layer = [child for node in layer for child in ast.iter_child_nodes(node)]
+        if not layer:
+            return True
+    return False
+
+
+def names(python: str) -> frozenset[str]:
+    """The names that ``python`` binds at its top level, inside ``if``, ``try``, ``with`` and loops too."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            table = symtable.symtable(python, "cell", "exec")
+    except _CANNOT_PARSE:
+        return frozenset()
+    return frozenset(s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported())
+
+
+def shape(text: str) -> str:
+    """What is left of ``text`` without layout, comments and docstrings: equal for cells with the same code."""
+    tree = parsed(to_python(text))
+    if tree is None:
+        return "".join(text.split())
+    return "\n".join(statements(tree))
+
+
+def statements(tree: ast.Module) -> list[str]:
+    """The top-level statements of ``tree`` in a form to compare; docstrings are dropped."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            match node.body:
+                case [ast.Expr(value=ast.Constant(value=str())), _, *_]:
+                    del node.body[0]
+    return [ast.dump(statement) for statement in tree.body]

@@ -1,0 +1,317 @@
+"""The ``student`` of a suite: call the answer as if it were here; it runs on the other side of the wall.
+
+A tensor sent keeps its identity for the length of a check: ``student.mse_grad(out, targ)`` leaves ``out.g`` on the
+suite's own ``out``. The suite's tensors are never modified: values that the student's code changed in place fail the
+check instead.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from grader.attempt import Attempt
+from grader.compare import show
+from grader.findings import (
+    Mismatch,
+    StudentDied,
+    StudentError,
+    StudentMissing,
+    StudentRaised,
+    StudentTimeout,
+)
+from grader.how import How
+from grader.model import CallShown, Finding, Frame, Shown
+from grader.raised import classify_exception
+from grader.sandbox import wire
+from grader.sandbox.client import WorkerGone
+from grader.sandbox.codec import Codec
+from grader.sandbox.wire import Call, Get, Grad, Items, Raised, Remote, Reply, Returned, Seen, Undefined, WireError
+
+
+class Handle:
+    """An object that stayed in the worker: call it, read its attributes, iterate over it."""
+
+    __slots__ = ("_number", "_student", "_text", "type_text")
+
+    def __init__(self, student: Student, number: int, type_text: str, text: str) -> None:
+        self._student, self._number, self.type_text, self._text = student, number, type_text, text
+
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        return self._student._call(self._number, [], args, kwargs, self._text)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._student._attribute(self._number, name, self._text)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._student._items(self._number))
+
+
+
+class Student:
+    """One submission's answers, for the checks of one exercise after another.
+
+    Raises `StudentError` (missing, raised, late, died) from any call, which fails the check that made it.
+    """
+
+    def __init__(self, attempt: Attempt, parameters: dict[str, list[str]]) -> None:
+        self._attempt = attempt
+        self._parameters = parameters
+        self._exercise = ""
+        self._late: dict[str, StudentTimeout] = {}
+        self._watching: list[Seen] | None = None
+        self.last: CallShown | None = None
+        self._codec = Codec(+1, leave=self._cannot_send, fetch=self._handle, make=self._cannot_make)
+
+    # ------------------------------------------------------------ the plugin's side
+
+    def begin(self, exercise: str, check_id: str, place: int) -> None:
+        """A check of ``exercise`` begins: its cells run up to ``place``, tables are empty, seeds are the check's own."""
+        self._exercise = exercise
+        self._watching, self.last = None, None
+        self._codec.forget()
+        if late := self._late.get(exercise):
+            raise late
+        self._attempt.reach(place)
+        try:
+            self._attempt.begin(seed_of(check_id))
+        except WorkerGone:
+            self._attempt.reach(place)
+            try:
+                self._attempt.begin(seed_of(check_id))
+            except WorkerGone as gone:
+                raise self._gone(gone) from None
+
+    # ------------------------------------------------------------ the suite's side
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _Answer(self, name)
+
+    def value(self, name: str) -> Any:
+        """The plain value bound to ``name`` in the notebook."""
+        return self._ask(Get(name, []), name, ())
+
+    def raises(self, name: str, *args: object, **kwargs: object) -> StudentRaised:
+        """Call the answer, which must raise; any exception will do but a stub's. Raises `Mismatch` when it returns."""
+        try:
+            value = self._call(name, [], args, kwargs, name)
+        except StudentRaised as raised:
+            if raised.finding.reason == "missing":
+                raise
+            return raised
+        raise Mismatch(Finding("wrong", "did_not_raise", {"name": name}, got=show(value)))
+
+    def grad(
+        self, outputs: object, inputs: Sequence[object], grad_outputs: object = None
+    ) -> tuple[torch.Tensor | None, ...]:
+        """``torch.autograd.grad`` in the worker: the gradient of each of ``inputs``, None where none flows."""
+        many = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+        grads = list(grad_outputs) if isinstance(grad_outputs, (list, tuple)) else [grad_outputs] * len(many)
+        self._codec.begin_message()
+        encode = self._codec.encode
+        ask = Grad([encode(v) for v in many], [encode(v) for v in inputs], [encode(v) for v in grads])
+        return tuple(self._send(ask))
+
+    def shares_storage(self, result: object, argument: object) -> bool:
+        """Does a returned tensor look at the memory of one that was sent?"""
+        numbers = [self._codec.number(value) for value in (result, argument)]
+        if None in numbers:
+            return False
+        first, second = (self._codec.storage_of.get(number or 0) for number in numbers)
+        return first is not None and first == second
+
+    @contextmanager
+    def watching(self) -> Iterator[_Watched]:
+        """Record which torch functions run in the calls inside; read it as ``seen`` afterwards."""
+        self._watching = []
+        watched = _Watched()
+        try:
+            yield watched
+        finally:
+            watched.seen = merge(self._watching)
+            self._watching = None
+
+    def how(self, name: str, watched: _Watched | None = None) -> How:
+        """How the answer computes, read from its source and from what was seen."""
+        submission = self._attempt.submission
+        place = submission.places.get(self._exercise)
+        cells = [(cell.label, cell.python) for cell in submission.cells[:place] if cell.python]
+        return How(name, cells, watched.seen if watched else None)
+
+    # ------------------------------------------------------------ requests
+
+    def _call(
+        self, base: str | int, attrs: list[str], args: Sequence[object], kwargs: dict[str, object], text: str
+    ) -> Any:
+        self.last = self._shown(text, args, kwargs)
+        self._codec.begin_message()
+        encode = self._codec.encode
+        wire_args = [encode(value) for value in args]
+        wire_kwargs = {name: encode(value) for name, value in kwargs.items()}
+        return self._send(Call(base, attrs, wire_args, wire_kwargs, self._watching is not None))
+
+    def _attribute(self, number: int, name: str, text: str) -> Any:
+        return self._ask(Get(number, [name]), f"{text}.{name}", ())
+
+    def _items(self, number: int) -> list[Any]:
+        return list(self._ask(Items(number), "", ()))
+
+    def _ask(self, ask: wire.Ask, text: str, args: Sequence[object]) -> Any:
+        if text:
+            self.last = CallShown(text)
+        self._codec.begin_message()
+        return self._send(ask)
+
+    def _send(self, ask: wire.Ask) -> Any:
+        codec = self._codec
+        attrs = list(codec.new_attrs())
+        try:
+            reply, blobs = self._attempt.ask(ask, attrs, codec.outgoing)
+        except WorkerGone as gone:
+            raise self._gone(gone) from None
+        try:
+            return self._take(reply, blobs)
+        except WireError as error:
+            self._attempt.drop()
+            raise self._gone(WorkerGone("protocol", str(error))) from None
+
+    def _take(self, reply: Reply, blobs: wire.Blobs) -> Any:
+        self._codec.receive(blobs)
+        self._codec.set_attrs(reply.attrs)
+        if reply.printed and self.last is not None:
+            printed = reply.printed + (f"\n... {reply.cut} characters more" if reply.cut else "")
+            self.last = CallShown(self.last.text, self.last.inputs, (self.last.printed + printed)[:8000])
+        if self._watching is not None and reply.seen is not None:
+            self._watching.append(reply.seen)
+        match reply.outcome:
+            case Undefined(name):
+                raise StudentMissing(Finding("missing", "missing", {"name": name}))
+            case Raised():
+                raise self._raised(reply.outcome)
+            case Returned(value):
+                result = self._codec.decode(value)
+        if reply.changed:
+            raise Mismatch(Finding("wrong", "changed_input", {"names": self._names(reply.changed)}))
+        return result
+
+    # ------------------------------------------------------------ findings
+
+    def _raised(self, raised: Raised) -> StudentRaised:
+        frames = tuple(Frame(line.label, line.line, line.code) for line in raised.lines)
+        stub = raised.type_name == "NotImplementedError"
+        code, facts = classify_exception(raised.type_name, raised.text)
+        if stub:
+            code, facts = "stub", {"name": self._exercise}
+        elif "MemoryError" in raised.bases or "can't allocate memory" in raised.text:
+            code = "memory"
+            self._attempt.note("memory", f"{self._exercise}: ran out of memory")
+        facts = {"type": raised.type_name, "text": raised.text, **facts}
+        if frames:
+            facts |= {"cell": frames[-1].cell, "line": str(frames[-1].line), "code": frames[-1].code.strip()}
+        finding = Finding("missing" if stub else "raised", code, facts, frames=frames)
+        return StudentRaised(finding, raised.type_name, raised.text)
+
+    def _gone(self, gone: WorkerGone) -> StudentError:
+        if gone.how == "late":
+            self._attempt.note("timeout", f"{self._exercise}: still running after its time limit")
+            late = StudentTimeout(Finding("timeout", "timeout", {"limit": gone.detail}))
+            self._late[self._exercise] = late
+            return late
+        if gone.how == "protocol":
+            self._attempt.note("protocol", f"{self._exercise}: tampered with the messages of its process")
+            return StudentDied(Finding("died", "protocol", {}))
+        if gone.how == "disk":
+            self._attempt.note("memory", f"{self._exercise}: wrote too many or too large files")
+            return StudentDied(Finding("died", "disk", {}))
+        self._attempt.note("died", f"{self._exercise}: ended the process it ran in")
+        return StudentDied(Finding("died", "died", {"how": gone.detail}))
+
+    # ------------------------------------------------------------ names and texts
+
+    def _shown(self, text: str, args: Sequence[object], kwargs: dict[str, object]) -> CallShown:
+        names = self._parameters.get(text, [])
+        inputs, words = [], []
+        for index, value in enumerate(args):
+            name = names[index] if index < len(names) else f"x{index + 1}" if len(args) > 1 else "x"
+            plain = value is None or type(value) in (bool, int, float, str)
+            words.append(show(value) if plain else name)
+            if not plain:
+                inputs.append((name, value))
+        for name, value in kwargs.items():
+            plain = value is None or type(value) in (bool, int, float, str)
+            words.append(f"{name}={show(value) if plain else name}")
+            if not plain:
+                inputs.append((name, value))
+        self._last_inputs = inputs
+        return CallShown(f"{text}({', '.join(words)})", tuple(Shown(name, show(value)) for name, value in inputs))
+
+    def _names(self, numbers: Sequence[int]) -> str:
+        known = [name for name, value in self._last_inputs if self._codec.number(value) in numbers]
+        attrs = [
+            f"{name}.{attr}"
+            for name, value in self._last_inputs
+            for attr, held in getattr(value, "__dict__", {}).items()
+            if self._codec.number(held) in numbers
+        ]
+        return ", ".join([*known, *attrs]) or "an input"
+
+    _last_inputs: list[tuple[str, object]] = []  # noqa: RUF012  (replaced, never changed)
+
+    # ------------------------------------------------------------ the codec's needs
+
+    def _cannot_send(self, value: object) -> wire.Value:
+        if isinstance(value, Handle):
+            return Remote(value._number, "")
+        if isinstance(value, wire.Source):
+            return value
+        raise TypeError(f"a suite cannot send {type(value).__name__}")
+
+    def _handle(self, remote: Remote) -> Handle:
+        return Handle(self, remote.id, remote.type_text, self.last.text if self.last else "")
+
+    def _cannot_make(self, source: wire.Source) -> object:
+        raise WireError("source from the worker")
+
+
+class _Answer:
+    """A name of the notebook: call it, or read an attribute of it."""
+
+    def __init__(self, student: Student, name: str) -> None:
+        self._student, self._name = student, name
+
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        return self._student._call(self._name, [], args, kwargs, self._name)
+
+
+class _Watched:
+    """What `Student.watching` saw, once it is over."""
+
+    seen: Seen = Seen()
+
+
+def merge(seens: Sequence[Seen]) -> Seen:
+    """Several calls' records as one."""
+    ops: dict[str, tuple[int, int]] = {}
+    for seen in seens:
+        for op in seen.ops:
+            count, largest = ops.get(op.name, (0, 0))
+            ops[op.name] = (count + op.count, max(largest, op.largest))
+    names = sorted({name for seen in seens for name in seen.functions})
+    return Seen(
+        tuple(names),
+        tuple(wire.Op(name, *figures) for name, figures in sorted(ops.items())),
+        any(seen.autograd for seen in seens),
+    )
+
+
+def seed_of(check_id: str) -> int:
+    """The seed of a check's random inputs: the same everywhere, always."""
+    return zlib.crc32(check_id.encode())

@@ -1,0 +1,138 @@
+"""Finds the submissions an instructor points at: nbgrader's tree, a flat folder of notebooks, or a zip of either.
+
+Nothing here opens a notebook; names are made safe, and no path from a zip is ever used as one.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from grader.names import safe_name
+
+MAX_NOTEBOOK = 20 << 20
+MAX_TOTAL = 4 << 30
+
+
+class SubmissionsError(Exception):
+    """What was pointed at holds no submissions; says what, and what to do."""
+
+
+@dataclass(frozen=True)
+class SubmissionFile:
+    """One student's notebook. ``path`` is None when there is a student but no notebook; ``note`` says why."""
+
+    student: str
+    notebook: str
+    path: Path | None
+    note: str = ""
+
+
+def find(where: Path, assignment: str, scratch: Path) -> list[SubmissionFile]:
+    """All submissions under ``where``, sorted by student. Zips are unpacked into ``scratch``, which the caller owns.
+
+    Raises `SubmissionsError` when there are none.
+    """
+    if not where.exists():
+        raise SubmissionsError(f"{where}: no such file or folder; name the folder or zip that holds the notebooks")
+    if where.is_file() and zipfile.is_zipfile(where):
+        files = list(_from_zip(where, assignment, scratch))
+    elif where.is_dir():
+        files = list(_from_folder(where, assignment))
+    elif where.suffix.lower() == ".ipynb":
+        files = [SubmissionFile(safe_name(where.stem), where.name, where)]
+    else:
+        raise SubmissionsError(f"{where}: neither a folder, nor a zip, nor a notebook")
+    if not files:
+        raise SubmissionsError(
+            f"{where}: no notebooks found; expected <student>/{assignment}/<name>.ipynb, or <student>.ipynb files"
+        )
+    return sorted(_distinct(files), key=lambda file: file.student)
+
+
+def _is_notebook(name: str) -> bool:
+    return name.lower().endswith(".ipynb") and not name.startswith(".")
+
+
+def _from_folder(where: Path, assignment: str) -> Iterator[SubmissionFile]:
+    for entry in sorted(where.iterdir()):
+        if _is_notebook(entry.name) and not (entry.is_dir() and (entry / assignment).is_dir()):
+            yield SubmissionFile(safe_name(entry.name[: -len(".ipynb")]), entry.name, entry)
+        elif entry.is_dir() and not entry.is_symlink() and (entry / assignment).is_dir():
+            names = [path.name for path in (entry / assignment).iterdir() if _is_notebook(path.name)]
+            chosen, note = choose(names, assignment)
+            path = entry / assignment / chosen if chosen else None
+            yield SubmissionFile(safe_name(entry.name), chosen or "", path, note)
+
+
+def choose(names: Iterable[str], assignment: str) -> tuple[str | None, str]:
+    """Which of a student's notebooks is the assignment's, and a note when that was not obvious."""
+    found = sorted(names)
+    if not found:
+        return None, "the folder holds no notebook"
+    named = f"{assignment}.ipynb"
+    if named in found:
+        return named, ""
+    if len(found) == 1:
+        return found[0], f"the notebook is named {safe_name(found[0])}, not {named}"
+    return found[0], f"several notebooks and none named {named}: the first, {safe_name(found[0])}, was graded"
+
+
+def _from_zip(where: Path, assignment: str, scratch: Path) -> Iterator[SubmissionFile]:
+    """Notebooks of a zip, copied under names of ours. What is too large is kept as an empty file, and says so."""
+    with zipfile.ZipFile(where) as archive:
+        members = [info for info in archive.infolist() if not info.is_dir() and _is_notebook(_name(info))]
+        trees: dict[str, dict[str, zipfile.ZipInfo]] = {}
+        flat: list[zipfile.ZipInfo] = []
+        for info in members:
+            parts = PurePosixPath(info.filename.replace("\\", "/")).parts
+            if "__MACOSX" in parts:
+                continue
+            if len(parts) >= 3 and parts[-2] == assignment:
+                trees.setdefault(parts[-3], {})[parts[-1]] = info
+            else:
+                flat.append(info)
+        total = 0
+        for info in flat:
+            total += min(info.file_size, MAX_NOTEBOOK)
+            yield _unpack(archive, info, _name(info)[: -len(".ipynb")], scratch, "", total)
+        for student, notebooks in sorted(trees.items()):
+            chosen, note = choose(notebooks, assignment)
+            if chosen:
+                total += min(notebooks[chosen].file_size, MAX_NOTEBOOK)
+                yield _unpack(archive, notebooks[chosen], student, scratch, note, total)
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    return PurePosixPath(info.filename.replace("\\", "/")).name
+
+
+def _unpack(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, student: str, scratch: Path, note: str, total: int
+) -> SubmissionFile:
+    notebook = _name(info)
+    path = scratch / f"{info.header_offset}.ipynb"
+    data = b""
+    if total > MAX_TOTAL:
+        note = "the zip unpacks to more than can be graded"
+    else:
+        try:
+            with archive.open(info) as file:
+                data = file.read(MAX_NOTEBOOK + 1)  # one byte more than allowed: the reader says that it is too large
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError) as error:
+            note = f"could not be read from the zip ({type(error).__name__})"
+    path.write_bytes(data)
+    return SubmissionFile(safe_name(student), notebook, path, note)
+
+
+def _distinct(files: Iterable[SubmissionFile]) -> Iterator[SubmissionFile]:
+    """No two submissions under one student's name: a second one gets a number."""
+    taken: set[str] = set()
+    for file in files:
+        name, number = file.student, 2
+        while name.casefold() in taken:
+            name, number = f"{file.student} ({number})", number + 1
+        taken.add(name.casefold())
+        yield replace(file, student=name)

@@ -8,10 +8,9 @@ else is reported as unusable and never asked to compare itself.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterator
-from typing import cast
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -29,7 +28,8 @@ __all__ = ["assert_close", "assert_equal", "show"]
 RTOL_NUMBER = 1e-6  # Python floats
 
 _SEQUENCES = (list, tuple, torch.Size)
-_PLAIN = (type(None), bool, int, float, str, set, frozenset, dict, np.ndarray, *_SEQUENCES)
+_SETS = (set, frozenset)
+_PLAIN = (type(None), bool, int, float, str, dict, np.ndarray, *_SETS, *_SEQUENCES)
 _TENSORS = (Tensor, torch.nn.Parameter)
 _ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 _DEEPEST = 8  # axes that nested lists are read as a table to
@@ -73,11 +73,9 @@ class _Rule(msgspec.Struct, frozen=True):
 
     def right(self, got: Tensor, expected: Tensor, rtol: float) -> Tensor:
         """Which elements are accepted, for two tensors of one shape and dtype; ``rtol`` where the rule has none."""
-        given = self.rtol is not None or self.atol is not None
-        if (self.exact and not rtol) or not (given or rtol):
-            same = got == expected
-            return same | (got.isnan() & expected.isnan()) if got.is_floating_point() else same
-        rtol = self.rtol if self.rtol is not None else rtol
+        rtol = rtol if self.rtol is None else self.rtol
+        if not (expected.is_floating_point() or rtol or self.atol):
+            return got == expected
         return diagnosis.close(got.to(torch.float64), expected.to(torch.float64), rtol, self.atol)
 
 
@@ -85,15 +83,15 @@ class _Difference(msgspec.Struct, frozen=True):
     """The first difference: where in a list, tuple or dict (``[1]['bias']``), and the two items there."""
 
     found: Diagnosis
-    got: object
-    expected: object
+    got: Any
+    expected: Any
     where: str = ""
 
     def inside(self, key: object) -> _Difference:
         return _Difference(self.found, self.got, self.expected, f"[{plain(repr(key), 60)}]{self.where}")
 
 
-def _demand(got: object, expected: object, what: str, rule: _Rule) -> None:
+def _demand(got: Any, expected: Any, what: str, rule: _Rule) -> None:
     __tracebackhide__ = True
     difference = _difference(got, expected, rule)
     if difference is None:
@@ -107,19 +105,19 @@ def _demand(got: object, expected: object, what: str, rule: _Rule) -> None:
     raise Mismatch(Finding("wrong", code, facts, got=show(got), expected=show(expected)))
 
 
-def _difference(got: object, expected: object, rule: _Rule) -> _Difference | None:
+def _difference(got: Any, expected: Any, rule: _Rule) -> _Difference | None:
     """The first difference, None when there is none. What was expected decides how to look."""
-    if isinstance(expected, np.ndarray):
-        return _arrays(got, expected, rule)
     if got is None and expected is not None:
         found: Diagnosis | None = Diagnosis("none")
-    elif isinstance(expected, Tensor):
-        found = _tensors(got, expected.detach(), rule)
     elif isinstance(expected, _SEQUENCES):
         return _sequences(got, expected, rule)
     elif isinstance(expected, dict):
         return _dicts(got, expected, rule)
-    elif isinstance(expected, set | frozenset):
+    elif isinstance(expected, Tensor):
+        found = _tensors(got, expected.detach(), rule)
+    elif isinstance(expected, np.ndarray):
+        found = _arrays(got, expected, rule)
+    elif isinstance(expected, _SETS):
         found = _sets(got, expected)
     elif isinstance(expected, int | float) and not isinstance(expected, bool):
         found = _numbers(got, expected, rule)
@@ -131,44 +129,48 @@ def _difference(got: object, expected: object, rule: _Rule) -> _Difference | Non
 # Types
 
 
-def _other_type(got: object, expected: object) -> Diagnosis:
+def _other_type(got: Any, expected: Any) -> Diagnosis:
     """``got`` is of a type that cannot stand for the one expected."""
-    wanted = type_text(expected)
-    if isinstance(got, Tensor):
-        facts = {"got_type": "tensor", "expected_type": wanted}
-        if isinstance(expected, int | float) and not isinstance(expected, bool):
-            return Diagnosis("tensor_for_number" if got.numel() == 1 else "tensor_for_number_many", facts)
-        return Diagnosis("tensor_for_list" if isinstance(expected, _SEQUENCES) else "wrong_type", facts)
-    if type(got) not in _PLAIN and not isinstance(got, np.generic):
-        return Diagnosis("unsupported", {"type": type_text(got), "expected_type": wanted})
-    facts = {"got_type": type_text(got), "expected_type": wanted}
+    facts = {"got_type": type_text(got), "expected_type": type_text(expected)}
+    if type(got) not in (*_PLAIN, *_TENSORS) and not isinstance(got, np.generic):
+        return Diagnosis("unsupported", {"type": facts["got_type"], "expected_type": facts["expected_type"]})
     if isinstance(expected, Tensor):
-        if type(got) is tuple and len(got) == 1:
-            return Diagnosis("tuple_of_one", facts)
-        codes: dict[type, str] = {list: "list_for_tensor", tuple: "tuple_for_tensor", np.ndarray: "array_for_tensor"}
-        codes |= {bool: "number_for_tensor", int: "number_for_tensor", float: "number_for_tensor"}
-        return Diagnosis(codes.get(type(got), "wrong_type"), facts)
+        return Diagnosis(_other_than_tensor(got), facts)
+    if isinstance(got, Tensor) and isinstance(expected, _SEQUENCES):
+        return Diagnosis("tensor_for_list", facts)
+    if isinstance(got, Tensor) and isinstance(expected, int | float) and not isinstance(expected, bool):
+        return Diagnosis("tensor_for_number" if got.numel() == 1 else "tensor_for_number_many", facts)
     return Diagnosis("wrong_type", facts)
 
 
-def _exactly(got: object, expected: object) -> Diagnosis | None:
+def _other_than_tensor(got: Any) -> str:
+    if type(got) in (bool, int, float) or isinstance(got, np.generic):
+        return "number_for_tensor"
+    if type(got) is np.ndarray:
+        return "array_for_tensor"
+    if type(got) in _SEQUENCES:
+        return "tuple_of_one" if type(got) is tuple and len(got) == 1 else "list_for_tensor"
+    return "wrong_type"
+
+
+def _exactly(got: Any, expected: Any) -> Diagnosis | None:
     """For bools, texts, None, and whatever else is one of a kind (a dtype)."""
     if type(got) is not type(expected):
         return _other_type(got, expected)
     return None if got == expected else _value(got, expected)
 
 
-def _value(got: object, expected: object) -> Diagnosis:
+def _value(got: Any, expected: Any) -> Diagnosis:
     return Diagnosis("value", {"got_value": plain(show(got), 80), "expected_value": plain(show(expected), 80)})
 
 
 # Tensors
 
 
-def _tensors(got: object, expected: Tensor, rule: _Rule) -> Diagnosis | None:
+def _tensors(got: Any, expected: Tensor, rule: _Rule) -> Diagnosis | None:
     if type(got) not in _TENSORS:
         return _other_type(got, expected)
-    got = cast(Tensor, got).detach()
+    got = got.detach()
     if not readable(got):
         kind = "complex" if got.is_complex() else str(got.layout).removeprefix("torch.")
         return Diagnosis("unsupported", {"type": f"{kind} tensor on {got.device.type}", "expected_type": "tensor"})
@@ -187,37 +189,27 @@ def _dtypes(got: torch.dtype, expected: torch.dtype) -> Diagnosis:
     return Diagnosis("dtype_bool" if got == torch.bool else "dtype_whole", facts)
 
 
-def _arrays(got: object, expected: np.ndarray, rule: _Rule) -> _Difference | None:
-    """NumPy arrays are compared as the tensors that share their memory."""
-    if got is None or type(got) is not np.ndarray:
-        found: Diagnosis | None = Diagnosis("none") if got is None else _other_type(got, expected)
-    elif got.dtype.kind not in "biuf":
-        found = Diagnosis("unsupported", {"type": f"{got.dtype} array", "expected_type": "ndarray"})
-    else:
-        got, expected = _as_tensor(got), _as_tensor(expected)  # type: ignore[assignment]
-        found = _tensors(got, cast(Tensor, expected), rule)
-    return _Difference(found, got, expected) if found else None
-
-
-def _as_tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.array(array, order="C", dtype=array.dtype.newbyteorder("=")))
+def _arrays(got: Any, expected: np.ndarray[Any, Any], rule: _Rule) -> Diagnosis | None:
+    """NumPy arrays, by the ladder of tensors."""
+    if type(got) is not np.ndarray:
+        return _other_type(got, expected)
+    if got.dtype.kind not in "biuf":
+        return Diagnosis("unsupported", {"type": f"{got.dtype} array", "expected_type": "numpy.ndarray"})
+    return _tensors(torch.from_numpy(got.copy()), torch.from_numpy(expected.copy()), rule)
 
 
 # Numbers
 
 
-def _numbers(got: object, expected: int | float, rule: _Rule) -> Diagnosis | None:
-    """A Python number; a whole one may stand for a float, but when exact nothing else for an integer."""
-    fits = type(got) in (int, float) and not (rule.exact and isinstance(expected, int) and type(got) is float)
-    if not fits:
+def _numbers(got: Any, expected: int | float, rule: _Rule) -> Diagnosis | None:
+    """A Python number; a whole one may stand for a float, but nothing else for an integer that must be exact."""
+    exact = rule.exact and isinstance(expected, int)
+    if type(got) is not int and (type(got) is not float or exact):
         return _other_type(got, expected)
-    given = cast("int | float", got)
-    if rule.exact and isinstance(expected, int):
-        return None if given == expected else _value(given, expected)
-    table = _table([given]), _table([expected])
-    if table[0] is None or table[1] is None:  # beyond what a float holds
-        return None if given == expected else _value(given, expected)
-    return _tables(table[0][0], table[1][0], rule)
+    given, wanted = _table([got]), _table([expected])
+    if exact or given is None or wanted is None:
+        return None if got == expected else _value(got, expected)
+    return _tables(given[0], wanted[0], rule)
 
 
 def _tables(got: Tensor, expected: Tensor, rule: _Rule) -> Diagnosis | None:
@@ -226,62 +218,80 @@ def _tables(got: Tensor, expected: Tensor, rule: _Rule) -> Diagnosis | None:
     return None if bool(right.all()) else diagnosis.values(got, expected, right, RTOL_NUMBER)
 
 
+def _table(items: Any) -> Tensor | None:
+    """Nested lists of numbers, of one length on each level, as a float64 tensor; None for anything else."""
+    shape, level = [len(items)], list(items)
+    while level and all(type(item) in _SEQUENCES for item in level):
+        width = len(level[0])
+        if any(len(item) != width for item in level) or len(level) * width > _LARGEST or len(shape) == _DEEPEST:
+            return None
+        shape.append(width)
+        level = [item for row in level for item in row]
+    if not level or any(type(item) not in (int, float) for item in level):
+        return None
+    try:
+        return torch.tensor([float(item) for item in level], dtype=torch.float64).reshape(shape)
+    except OverflowError:  # an integer beyond what a float holds
+        return None
+
+
 # Lists, tuples, dicts, sets
 
 
-def _sequences(got: object, expected: object, rule: _Rule) -> _Difference | None:
+def _sequences(got: Any, expected: Any, rule: _Rule) -> _Difference | None:
     """A list or a tuple. Tables of floats are diagnosed as a whole, everything else item by item."""
-    items = cast("list[object]", expected)
     if type(got) not in _SEQUENCES:
         return _Difference(_other_type(got, expected), got, expected)
-    given = cast("list[object]", got)
-    wanted_table = _table(items) if any(type(leaf) is float for leaf in _leaves(items)) else None
-    given_table = _table(given) if wanted_table is not None else None
-    if wanted_table is not None and given_table is not None:
-        if given_table.shape == wanted_table.shape:
-            found = _tables(given_table, wanted_table, rule)
+    wanted = _table(expected) if any(type(leaf) is float for leaf in _leaves(expected)) else None
+    given = None if wanted is None else _table(got)
+    if given is not None and wanted is not None:
+        if given.shape == wanted.shape:
+            found = _tables(given, wanted, rule)
             return _Difference(found, got, expected) if found else None
-        found = diagnosis.shapes(given_table, wanted_table)
+        found = diagnosis.shapes(given, wanted)
         if found.code in ("transposed", "shape_transposed", "flattened"):
             return _Difference(found, got, expected)
-    if len(given) != len(items):
-        facts = {"got_length": str(len(given)), "expected_length": str(len(items))}
+    if len(got) != len(expected):
+        facts = {"got_length": str(len(got)), "expected_length": str(len(expected))}
         return _Difference(Diagnosis("length", facts), got, expected)
-    return _first(range(len(items)), lambda index: _difference(given[index], items[index], rule))
+    return _first(range(len(expected)), got, expected, rule)
 
 
-def _first(keys: object, look: Callable[..., _Difference | None]) -> _Difference | None:
-    for key in cast("list[object]", keys):
-        if difference := look(key):
+def _dicts(got: Any, expected: Any, rule: _Rule) -> _Difference | None:
+    if type(got) is not dict:
+        return _Difference(_other_type(got, expected), got, expected)
+    missing, extra = ([key for key in one if key not in other] for one, other in ((expected, got), (got, expected)))
+    if missing or extra:
+        facts = {"missing": _listed(missing), "extra": _listed(extra)}
+        return _Difference(Diagnosis("keys", facts), got, expected)
+    return _first(expected, got, expected, rule)
+
+
+def _first(keys: Iterable[Any], got: Any, expected: Any, rule: _Rule) -> _Difference | None:
+    for key in keys:
+        if difference := _difference(got[key], expected[key], rule):
             return difference.inside(key)
     return None
 
 
-def _leaves(items: object) -> Iterator[object]:
+def _sets(got: Any, expected: Any) -> Diagnosis | None:
+    """Sets of plain values; 1, 1.0 and True are three things here."""
+    if type(got) not in _SETS:
+        return _other_type(got, expected)
+    given, wanted = ({(type(item), item) for item in side} for side in (got, expected))
+    if given == wanted:
+        return None
+    return Diagnosis("members", {"missing": str(len(wanted - given)), "extra": str(len(given - wanted))})
+
+
+def _listed(keys: list[Any]) -> str:
+    return plain(", ".join(show(key) for key in keys[:8]), 120)
+
+
+def _leaves(items: Any) -> Iterator[Any]:
     """What a nested list holds in the end."""
-    for item in cast("list[object]", items):
+    for item in items:
         if isinstance(item, _SEQUENCES):
             yield from _leaves(item)
         else:
             yield item
-
-
-def _table(items: object) -> Tensor | None:
-    """Nested lists of numbers, all of one length on each level, as a float64 tensor; None for anything else."""
-    shape = []
-    level = cast("list[object]", items)
-    while level and type(level[0]) in _SEQUENCES and len(shape) < _DEEPEST:
-        rows = [cast("list[object]", row) for row in level if type(row) in _SEQUENCES]
-        width = len(rows[0])
-        if len(rows) < len(level) or any(len(row) != width for row in rows) or len(rows) * width > _LARGEST:
-            return None
-        shape.append(len(level))
-        level = [item for row in rows for item in row]
-    if not level or len(level) > _LARGEST or any(type(item) not in (int, float) for item in level):
-        return None
-    try:
-        numbers = [float(cast(float, item)) for item in level]
-    except OverflowError:
-        return None
-    width = len(level) // math.prod(shape)
-    return torch.tensor(numbers, dtype=torch.float64).reshape(*_grouped(shape), width)

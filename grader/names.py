@@ -16,11 +16,16 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?\Z", re.IGNORECASE)
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
+def printable(text: str) -> str:
+    """``text`` as one line of what can be seen: no controls, no escapes to a terminal, nothing that reorders."""
+    return " ".join("".join(" " if c.isspace() else c for c in text if c.isspace() or not _invisible(c)).split())
+
+
 def shown(text: object, limit: int = 200) -> str:
-    """``text`` as one visible line of at most ``limit`` characters; the renderer still escapes it."""
-    start = str(text)[: 4 * limit]
-    line = " ".join("".join(" " if c.isspace() else "" if _invisible(c) else c for c in start).split())
-    return line if len(line) <= limit and len(start) == len(str(text)) else line[: limit - 1] + "…"
+    """``text`` as `printable`, of at most ``limit`` characters."""
+    whole = str(text)
+    line = printable(whole[: 4 * limit])
+    return line if len(line) <= limit and len(whole) <= 4 * limit else line[: limit - 1] + "…"
 
 
 def safe_name(text: str) -> str:

@@ -9,6 +9,7 @@ import math
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import torch
 
 LIMIT = 600  # characters of one value
@@ -26,7 +27,9 @@ _Container = list[object] | tuple[object, ...] | set[object] | frozenset[object]
 def show(value: object) -> str:
     """``value`` as at most ``LIMIT`` characters: a tensor with dtype and shape, small ones in full."""
     if isinstance(value, torch.Tensor):
-        return _tensor(value.detach())
+        return _tensor(value.detach(), "tensor")
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return _tensor(torch.from_numpy(value.copy()), "array")
     return _bounded(_pieces(value, 0))
 
 
@@ -60,8 +63,8 @@ def _visible(char: str) -> bool:
     return unicodedata.category(char)[0] != "C"
 
 
-def _tensor(value: torch.Tensor) -> str:
-    head = f"{dtype_text(value.dtype)} tensor of shape {shape_text(value.shape)}"
+def _tensor(value: torch.Tensor, noun: str) -> str:
+    head = f"{dtype_text(value.dtype)} {noun} of shape {shape_text(value.shape)}"
     if value.numel() == 0 or value.ndim > _RANK or not readable(value):
         return head
     for edge in (_FULL, 3, 2, 1):
@@ -124,12 +127,14 @@ def _pieces(value: object, depth: int) -> Iterator[str]:
     """The text of a plain value bit by bit, so that nobody builds more of it than is shown."""
     if value is None:
         yield "None"
-    elif isinstance(value, bool | int | float):
+    elif isinstance(value, bool | int | float) and not isinstance(value, np.generic):
         yield number_text(value, 7)
     elif isinstance(value, str):
         yield repr(value) if len(value) <= _LONG else f"{value[:_LONG]!r}… ({len(value)} characters)"
     elif isinstance(value, torch.Tensor):
         yield f"<{dtype_text(value.dtype)} tensor of shape {shape_text(value.shape)}>"
+    elif isinstance(value, np.generic):
+        yield from _pieces(value.item(), depth)
     elif isinstance(value, list | tuple | set | frozenset | dict):
         yield from _container(value, depth)
     else:
@@ -171,7 +176,10 @@ def type_text(value: object) -> str:
     if isinstance(value, torch.Tensor):
         return "tensor"
     told = None if type(value) in _PLAIN else getattr(value, "type_text", None)
-    return plain(told, 80) if isinstance(told, str) else type(value).__name__
+    if isinstance(told, str):
+        return plain(told, 80)
+    module = "numpy." if isinstance(value, np.ndarray | np.generic) else ""
+    return module + type(value).__name__
 
 
 _PLAIN = (type(None), bool, int, float, str, list, tuple, set, frozenset, dict)

@@ -17,7 +17,7 @@ import msgspec
 from IPython.core.inputtransformer2 import TransformerManager
 
 MAX_CELL = 200_000
-MAX_WORK = 4_000_000  # a microsecond or two each
+MAX_WORK = 2_000_000  # a microsecond or two each
 MAX_WORD = 300
 MAX_DEPTH = 200
 
@@ -28,7 +28,7 @@ _NOT_ONLY_PYTHON = re.compile(rf"[{_LINE_BREAKS}]|^[ \t]*(>>>|\.\.\.|In \[)", re
 _ESCAPE = re.compile(rf"(^|[{_LINE_BREAKS}])[ \t]*[%!?,;/]|=[ \t]*[%!]|\?[ \t]*$", re.MULTILINE)
 _LONG_WORD = re.compile(rf"[\w.*\[\]]{{{MAX_WORD}}}")
 _COMMANDS = (
-    r"pip3?|conda|mamba|uv|ls|ll|cd|pwd|mkdir|rmdir|rm|cp|mv|cat|git|wget|curl|sudo|apt|apt-get|unzip|tar|python3?"
+    "pip3?|conda|mamba|uv|ls|ll|cd|pwd|mkdir|rmdir|rm|cp|mv|cat|git|wget|curl|sudo|apt(-get)?|unzip|tar|python3?"
 )
 _COMMAND = re.compile(rf"({_COMMANDS})(?=\s|$)(?![ \t]*[=(,:\[])")
 _PYTHON_MAGICS = frozenset({"time", "timeit", "capture", "prun"})
@@ -98,7 +98,7 @@ def to_python(text: str) -> str:
         body = _magic_body(python)
         if body is None:
             return _without_time(python)
-        python = "\n" + (_transformed(body) if body.strip() else "pass\n")
+        python = "\n" * (1 + _leading_lines(python)) + (_transformed(body) if body.strip() else "pass\n")
     return ""
 
 
@@ -111,8 +111,11 @@ def _transformed(text: str) -> str:
             python: str = TransformerManager().transform_cell(text)  # type: ignore[no-untyped-call]
     except Exception:  # a library at work on any text at all: whatever it raises, the cell is not Python
         return ""
-    blank = text[: len(text) - len(text.lstrip())].count("\n")
-    return "\n" * blank + python if parsed(python) is not None else ""
+    return "\n" * _leading_lines(text) + python if parsed(python) is not None else ""
+
+
+def _leading_lines(text: str) -> int:
+    return text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _magic_body(python: str) -> str | None:

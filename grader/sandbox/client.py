@@ -182,15 +182,16 @@ class Engine:
     def _start_zygote(self) -> None:
         if self._process is not None and self._process.poll() is None:
             return
+        self._stop_zygote()
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, (self._home / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-m", "grader.sandbox.zygote", str(theirs.fileno())],
                 env={**_ENVIRONMENT, "HOME": str(self._home), "MPLCONFIGDIR": str(self._home)},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                stderr=log,
                 cwd=self._home,
                 start_new_session=True,
             )
@@ -202,8 +203,7 @@ class Engine:
             raise EngineError(f"the fork server did not start: {detail}")
 
     def _complaint(self) -> str:
-        assert self._process is not None and self._process.stderr is not None
-        lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
+        lines = (self._home / "log").read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "no reason given"
 
     def _stop_zygote(self) -> None:

@@ -1,0 +1,175 @@
+"""The course on disk: which assignments there are, and what each asks.
+
+Everything read here is the instructor's own. A fault in it is a `CourseError` that says where, and what to do.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from grader.model import Exercise
+from grader.nbfile import Cell, Notebook, load, parse
+
+CHECK = "check-"
+_HEADING = re.compile(r"#{1,6}\s+(.+)")
+
+
+class CourseError(Exception):
+    """The course's own folders or notebooks are not as they should be; one line with what, where and what to do."""
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    """One assignment: its exercises in the notebook's order, the released notebook's cells, and its suite.
+
+    ``headings`` gives the first line of each exercise's prompt, as it stands in the released notebook.
+    """
+
+    name: str
+    root: Path
+    exercises: tuple[Exercise, ...]
+    released: tuple[Cell, ...]
+    headings: dict[str, str]
+
+    @property
+    def suite(self) -> Path:
+        """The folder of the checks that students get."""
+        return self.root / "autotests" / self.name
+
+    @property
+    def hidden(self) -> Path | None:
+        """The folder of the hidden checks, inside `suite`; None where students work."""
+        folder = self.suite / "hidden"
+        return folder if folder.is_dir() else None
+
+    @property
+    def suites(self) -> tuple[Path, ...]:
+        """What to hand to pytest: it finds the hidden checks, where there are any, on its way down."""
+        return (self.suite,)
+
+    @property
+    def notebooks(self) -> tuple[Path, Path]:
+        """The released notebook and its source; students have the first alone."""
+        return _notebook(self.root, "assignments", self.name), _notebook(self.root, "solutions", self.name)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What student code must not be able to read, as far as it exists."""
+        places = "solutions", "autotests", "assignments", "submitted", "autograded", "feedback", "gradebook.db"
+        return tuple(str(self.root / place) for place in places if (self.root / place).exists())
+
+    def exercise(self, name: str) -> Exercise:
+        """The exercise called ``name``. Raises `CourseError`, naming the known ones."""
+        for exercise in self.exercises:
+            if exercise.name == name:
+                return exercise
+        known = ", ".join(exercise.name for exercise in self.exercises)
+        raise CourseError(f"no exercise {name!r} in {self.name}; there are {known}")
+
+    def reference_source(self) -> tuple[str, ...] | None:
+        """The code cells of the source notebook, its check cells left out; None where there are no solutions.
+
+        Trusted side only: no process that runs student code may ever hold it.
+        """
+        source = self.notebooks[1]
+        if not source.parent.parent.is_dir():
+            return None
+        return tuple(cell.source for cell in _read(source).cells if cell.type == "code" and not _is_check(cell))
+
+
+class Course(msgspec.Struct, frozen=True):
+    """The folder that holds ``assignments/``, ``autotests/`` and, on the instructor's side, ``solutions/``."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path) -> Course:
+        """The course that ``start``, a file or folder, lies in. Raises `CourseError`."""
+        here = start.absolute()
+        for folder in (here, *here.parents):
+            if (folder / "autotests").is_dir() and any((folder / n).is_dir() for n in ("assignments", "solutions")):
+                return cls(folder)
+        raise CourseError(f"{here}: no course here or above; go to the folder that holds autotests/ and assignments/")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the assignments that have a released notebook, sorted."""
+        folders = sorted((self.root / "assignments").glob("*/"))
+        return tuple(f.name for f in folders if _notebook(self.root, "assignments", f.name).is_file())
+
+    def assignment(self, name: str) -> Assignment:
+        """The assignment called ``name``, read from its released notebook. Raises `CourseError`."""
+        path = _notebook(self.root, "assignments", name)
+        if name not in self.names:
+            if name and name == Path(name).name and _notebook(self.root, "solutions", name).is_file():
+                raise CourseError(f"{path}: not released yet; run: nbgrader generate_assignment {name}")
+            known = ", ".join(self.names) or f"none; put the released notebooks into {self.root / 'assignments'}"
+            raise CourseError(f"no assignment {name!r}; the known ones: {known}")
+        if not (self.root / "autotests" / name).is_dir():
+            raise CourseError(f"{self.root / 'autotests' / name}: no such folder; the checks of {name} belong there")
+        cells = _read(path).cells
+        exercises, headings = _exercises(cells, path)
+        return Assignment(name, self.root, exercises, cells, headings)
+
+
+def _notebook(root: Path, tree: str, name: str) -> Path:
+    return root / tree / name / f"{name}.ipynb"
+
+
+def _read(path: Path) -> Notebook:
+    data = load(path)
+    notebook = parse(data) if isinstance(data, bytes) else data
+    if not isinstance(notebook, Notebook):
+        raise CourseError(f"{path}: {notebook.text}")
+    return notebook
+
+
+def _is_check(cell: Cell) -> bool:
+    return cell.grade and not cell.solution
+
+
+def _is_answer(cell: Cell) -> bool:
+    return cell.type == "code" and cell.solution and not cell.grade
+
+
+def _exercises(cells: tuple[Cell, ...], path: Path) -> tuple[tuple[Exercise, ...], dict[str, str]]:
+    """The exercises of a released notebook and the first line of each one's prompt."""
+    checks = {cell.grade_id: cell for cell in cells if _is_check(cell)}
+    found: dict[str, Exercise] = {}
+    headings: dict[str, str] = {}
+    for index, cell in enumerate(cells):
+        if not _is_answer(cell) or cell.grade_id is None:
+            continue
+        name = cell.grade_id
+        check = checks.pop(CHECK + name, None)
+        if check is None or name in found:
+            fault = "two answer cells" if name in found else f"no cell {CHECK + name}"
+            raise CourseError(f"{path}: {fault} for exercise {name}; correct the source notebook and release it again")
+        heading, prompt = _prompt(cells[:index])
+        headings[name] = heading
+        found[name] = Exercise(name, _title(heading) or name, check.points, prompt, cell.source)
+    if checks or not found:
+        fault = f"cell {next(iter(checks))} checks no answer" if checks else "no answer cells"
+        raise CourseError(f"{path}: {fault}; correct the source notebook and release it again")
+    return tuple(found.values()), headings
+
+
+def _prompt(before: tuple[Cell, ...]) -> tuple[str, str]:
+    """The heading and the text that stand right above an answer cell."""
+    text: list[str] = []
+    for cell in reversed(before):
+        if cell.type != "markdown" or cell.solution:
+            break
+        first, _, rest = cell.source.strip().partition("\n")
+        if _HEADING.match(first):
+            return first, "\n\n".join([rest.strip(), *text]).strip()
+        text.insert(0, cell.source.strip())
+    return "", "\n\n".join(text)
+
+
+def _title(heading: str) -> str:
+    """A heading without the marks of Markdown: ``### 2. `relu(x)``` is ``2. relu(x)``."""
+    match = _HEADING.match(heading)
+    return match[1].replace("`", "").strip() if match else ""

@@ -1,0 +1,243 @@
+"""The bytes of a notebook file, read as cells.
+
+Any bytes at all give either a `Notebook` or a `Problem`, never an exception. Stored outputs are dropped here: nobody
+needs them, and they are most of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from grader.model import Flag
+from grader.names import shown
+
+MAX_BYTES = 20 * 2**20
+MAX_PARTS = 5_000_000
+MAX_CELLS = 5_000
+
+CellType = Literal["code", "markdown", "raw"]
+
+_CONFLICT = re.compile(r"^<{7}(?: .*)?\r?$", re.MULTILINE)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a file cannot be graded, in one line."""
+
+    text: str
+    flag: Flag = "ungradable"
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One cell. ``number`` counts all cells from 1; the rest are the marks that nbgrader put on it."""
+
+    number: int
+    type: CellType
+    source: str
+    grade_id: str | None = None
+    grade: bool = False
+    solution: bool = False
+    locked: bool = False
+    points: float = 0.0
+
+
+class Notebook(msgspec.Struct, frozen=True):
+    """A notebook's cells in order, and what was odd about the file: one sentence each in ``notes``."""
+
+    cells: tuple[Cell, ...]
+    flags: tuple[Flag, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def load(path: Path) -> bytes | Problem:
+    """The bytes of the regular file at ``path``; a link, folder, pipe or device is a problem."""
+    name = shown(path.name)
+    # Looked at before, since opening a device may do things, and after, since it may have been swapped meanwhile.
+    flags = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return Problem(f"{name} is not a regular file; hand in the notebook file itself.")
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return Problem(f"{name} is not a regular file; hand in the notebook file itself.")
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        return Problem(f"{name} cannot be read: {shown(getattr(error, 'strerror', None) or error)}.")
+
+
+def parse(data: bytes) -> Notebook | Problem:
+    """The notebook in ``data``, of any nbformat, however its metadata may look."""
+    if len(data) > MAX_BYTES:
+        return Problem(f"The file is larger than {MAX_BYTES // 2**20} MB; clear its outputs and save it again.")
+    if not data.strip(b" \t\r\n\0"):
+        return Problem("The file is empty: save the notebook and hand it in again.")
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_PARTS:  # each may cost a hundred times its byte in memory
+        return Problem("The file holds too many values to be a notebook; clear its outputs and save it again.")
+    notes: list[str] = []
+    document = _document(_text(data, notes), notes)
+    if isinstance(document, Problem):
+        return document
+    return _notebook(document, notes)
+
+
+def _text(data: bytes, notes: list[str]) -> str:
+    encoding = json.detect_encoding(data)
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        notes.append("The file holds bytes that are not text; they were replaced.")
+        text = data.decode(encoding, "replace")
+    return text.removeprefix("\ufeff")
+
+
+def _document(text: str, notes: list[str]) -> dict[str, Any] | Problem:
+    """The JSON object in ``text``; where git left conflict markers, in the first side that is JSON."""
+    try:
+        document = _json(text)
+    except (ValueError, RecursionError) as error:
+        for side in _sides(text) if _CONFLICT.search(text) else ():
+            try:
+                document = _json(side)
+            except (ValueError, RecursionError):
+                continue
+            notes.append("The file holds git conflict markers; one of its two sides was graded.")
+            break
+        else:
+            return Problem(
+                f"The file is not a notebook: {_why(error)}. Open it in Jupyter, save it and hand it in again."
+            )
+    if not isinstance(document, dict):
+        return Problem("The file is not a notebook: it is JSON, but not an object with cells.")
+    return document
+
+
+def _json(text: str) -> Any:
+    return json.loads(text, strict=False)  # raw line breaks in strings do no harm
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case json.JSONDecodeError():
+            return f"not JSON at line {error.lineno}, column {error.colno}"
+        case RecursionError():
+            return "its JSON is nested too deep"
+        case _:
+            return "not JSON"
+
+
+def _sides(text: str) -> Iterator[str]:
+    """``text`` with each conflict resolved to the first side, then to the second."""
+    for wanted in ("<", "="):
+        kept, side = [], ""
+        for line in text.splitlines(keepends=True):
+            marker = line.rstrip()[:8].rstrip()
+            if len(marker) == 7 and marker[0] in "<|=>" and len(set(marker)) == 1:
+                side = marker[0] if marker[0] != ">" else ""
+            elif side in ("", wanted):
+                kept.append(line)
+        yield "".join(kept)
+
+
+def _notebook(document: dict[str, Any], notes: list[str]) -> Notebook | Problem:
+    flags: list[Flag] = []
+    if not isinstance(document.get("cells"), list) and isinstance(document.get("worksheets"), list):
+        flags.append("old_format")
+        notes.append("The notebook is in an older format and was upgraded.")
+        try:
+            document = _upgraded(document)
+        except Exception:  # a library at work on any document at all
+            return Problem("The notebook is in an older format that cannot be upgraded; save it with Jupyter again.")
+    cells = document.get("cells")
+    if not isinstance(cells, list):
+        return Problem("The file is not a notebook: it has no list of cells.")
+    if len(cells) > MAX_CELLS:
+        return Problem(f"The notebook has {len(cells)} cells; more than {MAX_CELLS} are not graded.")
+    language = _language(document)
+    if not language.lower().startswith(("python", "ipython")):
+        notes.append(f"The notebook's kernel is for {shown(language, 40)}; its cells were read as Python.")
+    strange = sum(not isinstance(cell, dict) for cell in cells)
+    if strange:
+        notes.append(f"The notebook holds {strange} cells that are none; they were left out.")
+    kept = tuple(_cell(number, cell) for number, cell in enumerate(cells, 1) if isinstance(cell, dict))
+    return Notebook(kept, tuple(flags), tuple(notes))
+
+
+def _upgraded(document: dict[str, Any]) -> dict[str, Any]:
+    """A notebook of nbformat 2 or 3 as one of 4, tidied first so that the conversion meets what it expects."""
+    import nbformat  # here, because it takes long and hardly any notebook needs it
+
+    worksheets = [sheet for sheet in document["worksheets"] if isinstance(sheet, dict)]
+    cells = [cell for sheet in worksheets for cell in _list(sheet.get("cells")) if isinstance(cell, dict)]
+    major = 2 if document.get("nbformat") == 2 else 3
+    tidy = {
+        "nbformat": major,
+        "nbformat_minor": 0,
+        "metadata": {},
+        "worksheets": [{"metadata": {}, "cells": [_tidy(cell) for cell in cells[: MAX_CELLS + 1]]}],
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        upgraded: dict[str, Any] = nbformat.convert(nbformat.from_dict(tidy), 4)  # type: ignore[no-untyped-call]
+    return {**upgraded, "metadata": document.get("metadata")}
+
+
+def _tidy(cell: dict[str, Any]) -> dict[str, Any]:
+    kind = cell.get("cell_type")
+    kind = kind if kind in ("code", "markdown", "raw", "heading", "html") else "code"
+    metadata = {"nbgrader": _dict(_dict(cell.get("metadata")).get("nbgrader"))}
+    source = _source(cell.get("input") if "input" in cell else cell.get("source"))
+    if kind == "code":
+        return {"cell_type": kind, "metadata": metadata, "input": source, "language": "python", "outputs": []}
+    level = cell.get("level")
+    tidy = {"cell_type": kind, "metadata": metadata, "source": source}
+    return tidy | ({"level": level if level in range(1, 7) else 1} if kind == "heading" else {})
+
+
+def _cell(number: int, cell: dict[str, Any]) -> Cell:
+    kind = cell.get("cell_type")
+    marks = _dict(_dict(cell.get("metadata")).get("nbgrader"))
+    grade_id, points = marks.get("grade_id"), marks.get("points")
+    return Cell(
+        number=number,
+        type=kind if kind in ("markdown", "raw") else "code",
+        source=_source(cell.get("source")),
+        grade_id=_scrubbed(grade_id) if isinstance(grade_id, str) and grade_id else None,
+        grade=marks.get("grade") is True,
+        solution=marks.get("solution") is True,
+        locked=marks.get("locked") is True,
+        points=float(points) if isinstance(points, int | float) and 0 <= points < 1e6 else 0.0,
+    )
+
+
+def _source(source: object) -> str:
+    lines: Iterable[object] = source if isinstance(source, list) else [source]
+    return _scrubbed("".join(line for line in lines if isinstance(line, str)))
+
+
+def _scrubbed(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()  # half surrogate pairs, which JSON allows, break every writer
+
+
+def _language(document: dict[str, Any]) -> str:
+    metadata = _dict(document.get("metadata"))
+    for place, key in (("kernelspec", "language"), ("language_info", "name")):
+        language = _dict(metadata.get(place)).get(key)
+        if isinstance(language, str) and language:
+            return language
+    return "python"
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

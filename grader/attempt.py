@@ -31,6 +31,7 @@ class Attempt:
     flags: set[Flag] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
+    quiet: bool = False  # nothing that is printed from here on is kept
     _worker: Transport | None = None
     _done: int = 0
     _bad: set[int] = field(default_factory=set)
@@ -64,7 +65,7 @@ class Attempt:
             return
         if isinstance(reply.outcome, Raised):
             self.note("cell_failed", f"{cell.label} raised {reply.outcome.type_name}; what follows it still ran")
-        if reply.printed and cell.label not in self._labels_printed():
+        if reply.printed and not self.quiet and cell.label not in self._labels_printed():
             self.printed.append(f"{cell.label}\n{reply.printed}")
 
     def _labels_printed(self) -> set[str]:

@@ -24,7 +24,7 @@ from grader.course import Assignment, Course
 from grader.grading import Grading, whole_failure
 from grader.model import Flag, SubmissionResult
 from grader.notebook import Problem, read_path
-from grader.plugin import GRADING, Checks, load_reference, record
+from grader.plugin import GRADING, Checks, load_reference, record, suite_arguments
 from grader.sandbox.client import Engine, Limits, Policy
 from grader.submissions import SubmissionFile
 
@@ -128,8 +128,8 @@ class Loop:
         if file.note:
             grading.attempt.notes.append(file.note)
         try:
-            self._run([check.id for check in self._ordered(grading)])
-            self._run([check.id for check in grading.second_chances()])
+            self.checks.run([check.id for check in grading.ordered()])
+            self.checks.run([check.id for check in grading.second_chances()])
             return grading.result(self.job.assignment, file.student, file.notebook)
         finally:
             grading.close()
@@ -140,21 +140,6 @@ class Loop:
         """The exercises that this batch grades."""
         only = self.job.only
         return [e for e in self.checks.assignment.exercises if not only or e.name in only]
-
-    def _ordered(self, grading: Grading) -> list[object]:
-        last = len(grading.submission.cells) + 1
-        places = grading.submission.places
-
-        def place(check: object) -> int:
-            found = places.get(check.exercise)  # type: ignore[attr-defined]
-            return last if found is None else found
-
-        return sorted(self.checks.checks, key=place)
-
-    def _run(self, ids: Sequence[str]) -> None:
-        items = [self.checks.items[number] for number in ids]
-        for item, following in zip(items, [*items[1:], None], strict=False):
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
     def _whole(
         self, file: SubmissionFile, problem: str, flags: tuple[Flag, ...], ours: bool = False
@@ -167,16 +152,8 @@ class Loop:
 
 def grade_chunk(job: Job, files: Sequence[tuple[SubmissionFile, str]]) -> str | None:
     """Grade some submissions in this process; returns what went wrong with the suite itself, if anything."""
-    os.environ.pop("PYTEST_ADDOPTS", None)
     loop = Loop(job, files)
-    arguments = [
-        "-c", os.devnull, "--rootdir", str(job.root), "--import-mode=importlib", "--disable-plugin-autoload",
-        "-p", "grader.plugin",
-        "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:logging", "-p", "no:capture", "-p", "no:unraisableexception",
-        "-p", "no:threadexception", "-p", "no:warnings", "-p", "no:faulthandler",
-        *(str(folder) for folder in loop.checks.assignment.suites),
-    ]  # fmt: skip
-    pytest.main(arguments, plugins=[loop])
+    pytest.main(suite_arguments(loop.checks.assignment), plugins=[loop])
     return loop.trouble
 
 

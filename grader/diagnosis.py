@@ -218,10 +218,12 @@ def _imprecise(pair: _Pair) -> Diagnosis | None:
 
 def _constant(pair: _Pair) -> Diagnosis | None:
     """All zero, or all one number where the expected ones differ."""
+    if pair.g.numel() < 2:
+        return None
     if not pair.g.any():
         return Diagnosis("all_zero")
     first = pair.g.reshape(-1)[0]
-    if pair.g.numel() > 1 and bool((pair.g == first).all()) and not bool((pair.e == pair.e.reshape(-1)[0]).all()):
+    if bool((pair.g == first).all()) and not bool((pair.e == pair.e.reshape(-1)[0]).all()):
         return Diagnosis("all_same", {"value": number_text(float(first), 4)})
     return None
 
@@ -263,7 +265,7 @@ def _known_factor(factor: float, shape: tuple[int, ...], rtol: float) -> Diagnos
     def near(value: float) -> bool:
         return abs(factor - value) <= rtol * abs(value)
 
-    text = {"factor": number_text(factor, 4).removesuffix(".")}
+    text = {"factor": number_text(factor, 4)}
     for value, code in ((2.0, "factor_two"), (0.5, "factor_half")):
         if near(value):
             return Diagnosis(code, text)

@@ -67,6 +67,11 @@ class Grading:
 
     def begin(self, check: Check) -> Student:
         """Make the student ready for a check. Raises `StudentError` when there is nothing to check."""
+        if check.hidden and not self.attempt.quiet:
+            # A hidden check's inputs could come back in what a later cell prints or a later answer returns: hidden
+            # checks have a worker of their own, from which nothing is shown.
+            self.attempt.drop()
+            self.attempt.quiet = True
         if check.exercise != self._exercise:
             self._exercise = check.exercise
             if self._tampering:  # what an earlier exercise's code did must not reach this one
@@ -82,6 +87,16 @@ class Grading:
         place = self.submission.places.get(exercise)
         return len(self.submission.cells) if place is not None and exercise in self._at_end else place
 
+    def ordered(self) -> list[Check]:
+        """The checks in the order to run them: public ones first, then hidden ones, each as the notebook goes."""
+        last = len(self.submission.cells) + 1
+
+        def key(check: Check) -> tuple[bool, int]:
+            place = self.submission.places.get(check.exercise)
+            return check.hidden, last if place is None else place
+
+        return sorted(self.checks, key=key)
+
     def record(self, check: Check, error: BaseException | None) -> CheckResult:
         """Keep what came of a check; returns it."""
         result = self._judge(check, error)
@@ -94,8 +109,9 @@ class Grading:
             return replace_struct(not_run(check), verdict="passed", points=check.points)
         finding = finding_of(error)
         if finding is None:
-            self.attempt.note("engine", f"{check.id}: {type(error).__name__}: {error}"[:300])
-            return replace_struct(not_run(check), reason="engine", message=str(error)[:300])
+            detail = "" if check.hidden else f": {error}"
+            self.attempt.note("engine", f"{check.id}: {type(error).__name__}{detail}"[:300])
+            return replace_struct(not_run(check), reason="engine", message=f"{type(error).__name__}{detail}"[:300])
         finding = self._with_globals(check, finding)
         self._findings[check.id] = finding
         return failed(check, finding, self.student.last)
@@ -118,8 +134,8 @@ class Grading:
             place = self.submission.places.get(exercise.name)
             if findings and place is not None and place < last and all(f.code == "name_error" for f in findings):
                 self._at_end.add(exercise.name)
-                again += [check for check in self.checks if check.exercise == exercise.name]
-        return again
+                again += [check for check in self.ordered() if check.exercise == exercise.name]
+        return sorted(again, key=lambda check: check.hidden)
 
     def result(self, assignment: str, student: str, notebook: str) -> SubmissionResult:
         """Everything, once the checks are done."""

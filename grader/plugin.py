@@ -6,7 +6,8 @@ notebook of a known assignment in the folder where ``pytest`` was called without
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import os
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +44,12 @@ class Checks:
             if check is not None and check.exercise in {e.name for e in self.assignment.exercises}:
                 self.items[check.id] = item
                 self.checks.append(check)
+
+    def run(self, ids: Sequence[str]) -> None:
+        """Run these checks through pytest's own protocol."""
+        items = [self.items[number] for number in ids]
+        for item, following in zip(items, [*items[1:], None], strict=False):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
     def begin(self, item: pytest.Item) -> Student:
         """The student for one check."""
@@ -174,9 +181,8 @@ class SelfCheck:
         self.checks.grading = Grading(
             self.checks.assignment.exercises, self.checks.checks, submission, self.engine.worker
         )
-        last = len(submission.cells) + 1
-        places = submission.places
-        items.sort(key=lambda item: (place if (place := places.get(_exercise(item))) is not None else last))
+        order = {check.id: number for number, check in enumerate(self.checks.grading.ordered())}
+        items.sort(key=lambda item: order.get(check.id if (check := check_of(item)) else "", len(order)))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -184,9 +190,7 @@ class SelfCheck:
         outcome = yield
         grading = self.checks.grading
         if grading is not None and not session.shouldstop and not session.shouldfail:
-            for check in grading.second_chances():
-                item = self.checks.items[check.id]
-                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            self.checks.run([check.id for check in grading.second_chances()])
         return outcome
 
     @pytest.hookimpl(wrapper=True)
@@ -218,11 +222,6 @@ class SelfCheck:
         self.engine.close()
 
 
-def _exercise(item: pytest.Item) -> str:
-    check = check_of(item)
-    return check.exercise if check else ""
-
-
 def record(checks: Checks, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """Record a check's outcome when this phase decides it; the `CheckResult`, or None."""
     check = check_of(item)
@@ -241,3 +240,14 @@ def load_reference(checks: Checks) -> None:
         for source in cells:
             exec(compile(source, "<reference>", "exec"), space)
         checks.reference = SimpleNamespace(**{k: v for k, v in space.items() if not k.startswith("__")})
+
+
+def suite_arguments(assignment: Assignment) -> list[str]:
+    """Arguments for a `pytest.main` that runs an assignment's suite and nothing else: no ini file, no other plugin."""
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    without = "cacheprovider terminal logging capture unraisableexception threadexception warnings faulthandler".split()
+    return [
+        "-c", os.devnull, "--rootdir", str(assignment.root), "--import-mode=importlib", "--disable-plugin-autoload",
+        "-p", "grader.plugin", *(word for name in without for word in ("-p", f"no:{name}")),
+        *(str(folder) for folder in assignment.suites),
+    ]  # fmt: skip

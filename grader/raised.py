@@ -23,10 +23,9 @@ class _Sign(NamedTuple):
 
 
 _SHAPES = (
-    r"shapes cannot be multiplied|must match the (existing )?size|size of tensor a|size mismatch|inconsistent tensor size"
-    r"|expected size for first two dimensions|broadcast|not aligned|mismatch in its core dimension"
-    r"|must be a matrix|expected a matrix|1D tensors expected|vector \+ matrix|number of sizes provided"
-    r"|shape mismatch|not broadcastable|does not broadcast|output with shape|setting an array element with a sequence"
+    r"shapes cannot be multiplied|must match the (existing )?size|Sizes of tensors must match|size mismatch"
+    r"|inconsistent tensor size|to be equal size|Expected size|to have \d+ channels|broadcast|not aligned"
+    r"|mismatch in its core dimension|must be a matrix|1D tensors expected|number of sizes provided|shape mismatch"
 )
 
 _SIGNS = (
@@ -50,6 +49,8 @@ _SIGNS = (
     _Sign("no_grad_fn", ("RuntimeError",), r"does not require grad and does not have a grad_fn"),
     _Sign("reshape_error", ("RuntimeError",), r"shape '[^']*' is invalid for input of size"),
     _Sign("reshape_error", ("ValueError",), r"cannot reshape array of size"),
+    _Sign("not_contiguous", ("RuntimeError",), r"view size is not compatible"),
+    _Sign("not_one_number", ("RuntimeError", "ValueError"), r"one element tensors|cannot be converted to Scalar"),
     _Sign("dtype_clash", ("RuntimeError",), r"(same dtype|expected scalar type|Found dtype|same data ?type)"),
     _Sign("memory", ("RuntimeError", "MemoryError"), r"can't allocate memory|not enough memory|Unable to allocate"),
     _Sign("shape_error", ("RuntimeError", "ValueError", "IndexError"), _SHAPES),

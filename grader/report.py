@@ -8,7 +8,7 @@
                                        +-> write_grades_csv
 
 Two rules hold for all of them, each kept in one place. What a hidden check may not tell leaves in `public_view`,
-before anything is shown. What a student wrote is text: every string a template prints passes `shown`, then jinja2's
+before anything is shown. What a student wrote is text: every string a template prints passes `legible`, then jinja2's
 autoescape, and the pages' Content-Security-Policy allows no script, whoever wrote it. Wording lives in ``templates/``.
 """
 
@@ -60,7 +60,7 @@ TEXT_LIMIT = 20_000
 # What a page may load: its own style, by hash, and pictures that lie in it. No script, whoever wrote it.
 POLICY = "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
 
-# The flags an instructor should look at, most urgent first; the others are oddities that cost nobody a point.
+# The flags an instructor should look at first, most urgent first; the others stand at the end of the class page.
 URGENT: tuple[Flag, ...] = (
     "engine",
     "tampering",
@@ -81,11 +81,13 @@ URGENT: tuple[Flag, ...] = (
 def public_view(check: CheckResult) -> CheckResult:
     """The check as anyone may see it: of a hidden one, no call, inputs, output, values or frames.
 
-    All of those can echo a hidden input. What stays is the verdict, the diagnosis in words and the next step.
+    All of those can echo a hidden input, and so can the message of a check that broke down (not run). What stays is
+    the verdict, the diagnosis in words and the next step.
     """
     if not check.hidden:
         return check
-    return msgspec.structs.replace(check, call=None, got=None, expected=None, frames=())
+    message = check.message if check.verdict == "failed" else None
+    return msgspec.structs.replace(check, message=message, call=None, got=None, expected=None, frames=())
 
 
 def public_result(result: SubmissionResult) -> SubmissionResult:
@@ -105,7 +107,7 @@ _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{8,16}\b")
 # Controls, bidi marks and overrides, zero-width and blank "letters", tags, lone surrogates, noncharacters.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
+    "\u3164\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
 )
 
 
@@ -121,15 +123,15 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(_name_unseen, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def shown(text: str, limit: int = TEXT_LIMIT) -> str:
+def legible(text: str, limit: int = TEXT_LIMIT) -> str:
     """``text`` as a reader gets it: at most ``limit`` characters, no terminal colours, no addresses, nothing unseen."""
     head = text[:limit] + "…" if len(text) > limit else text
     return visible(_ADDRESS.sub("0x…", _ANSI.sub("", head)))
 
 
 def ticked(text: str, limit: int = TEXT_LIMIT) -> Markup:
-    """``text`` as `shown`, escaped, with `names in backticks` set as code."""
-    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(shown(text, limit)))))
+    """``text`` as `legible`, escaped, with `names in backticks` set as code."""
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(legible(text, limit)))))
 
 
 def number(value: float) -> str:
@@ -183,17 +185,17 @@ class ResultLine(msgspec.Struct, frozen=True):
 
 
 def _line_text(text: str | None) -> str | None:
-    return None if text is None else shown(text, LINE_LIMIT)
+    return None if text is None else legible(text, LINE_LIMIT)
 
 
 def _check_line(check: CheckResult) -> CheckLine:
     return CheckLine(
-        id=shown(check.id, LINE_LIMIT),
+        id=legible(check.id, LINE_LIMIT),
         verdict=check.verdict,
         reason=check.reason,
         message=_line_text(check.message),
         diagnosis=_line_text(check.diagnosis),
-        title=shown(check.title, LINE_LIMIT),
+        title=legible(check.title, LINE_LIMIT),
         hidden=check.hidden,
         points=check.points,
         max_points=check.max_points,
@@ -212,22 +214,21 @@ def _exercise_line(exercise: ExerciseResult) -> ExerciseLine:
 
 
 def results_line(result: SubmissionResult) -> bytes:
-    """One line of ``results.jsonl`` as `schema` describes it, without the newline; the same bytes in every run."""
+    """One line of ``results.jsonl`` as `schema` describes it, with its newline; the same bytes in every run."""
     result = public_result(result)
-    return msgspec.json.encode(
-        ResultLine(
-            schema=result.schema,
-            assignment=visible(result.assignment),
-            student=visible(result.student),  # whole: two students must never become one
-            notebook=visible(result.notebook),
-            status=result.status,
-            score=result.score,
-            max_score=result.max_score,
-            flags=result.flags,
-            problem=_line_text(result.problem),
-            exercises=tuple(_exercise_line(exercise) for exercise in result.exercises),
-        )
+    line = ResultLine(
+        schema=result.schema,
+        assignment=visible(result.assignment),
+        student=visible(result.student),  # whole: two students must never become one
+        notebook=visible(result.notebook),
+        status=result.status,
+        score=result.score,
+        max_score=result.max_score,
+        flags=result.flags,
+        problem=_line_text(result.problem),
+        exercises=tuple(_exercise_line(exercise) for exercise in result.exercises),
     )
+    return msgspec.json.encode(line) + b"\n"
 
 
 def schema() -> dict[str, Any]:
@@ -253,7 +254,7 @@ def _csv_text(text: str) -> str:
 
 
 def write_grades_csv(results: Sequence[SubmissionResult], path: Path) -> None:
-    """Write one row a student: student, status, score, max_score, then a column an exercise.
+    """Write, whole or not at all, one row a student: student, status, score, max_score, then a column an exercise.
 
     A cell stays empty where nothing was run: a fault of ours is never a student's zero.
     """
@@ -268,7 +269,9 @@ def write_grades_csv(results: Sequence[SubmissionResult], path: Path) -> None:
         score = "" if result.status == "error" else number(result.score)
         row = [_csv_text(result.student), result.status, score, number(result.max_score)]
         writer.writerow(row + [scores.get(name, "") for name in names])
-    path.write_text(out.getvalue(), encoding="utf-8", newline="")
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(out.getvalue(), encoding="utf-8", newline="")
+    temporary.replace(path)
 
 
 def _unrun(result: SubmissionResult, exercise: ExerciseResult) -> bool:
@@ -292,7 +295,7 @@ def templates_dir() -> Path:
 
 def _finalize(value: object) -> object:
     """What jinja2 calls on every value a template prints, before it escapes it."""
-    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return legible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @functools.cache
@@ -305,7 +308,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "shown": shown, "ticked": ticked}
+    environment.filters |= {"number": number, "legible": legible, "ticked": ticked}
     style = (templates_dir() / "report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment.globals |= {
@@ -332,7 +335,7 @@ _MARKDOWN.disable(["link", "image", "autolink", "reference", "html_inline", "htm
 def _prompt(markdown: str) -> Markup:
     """An exercise's prompt as HTML, without the heading it opens with: the section has it already."""
     first, _, rest = markdown.strip().partition("\n")
-    return Markup(_MARKDOWN.render(shown(rest if first.startswith("#") else markdown)))
+    return Markup(_MARKDOWN.render(legible(rest if first.startswith("#") else markdown)))
 
 
 def _code(source: str, frames: Iterable[tuple[int, str]]) -> Markup:

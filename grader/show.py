@@ -5,7 +5,6 @@ Print options of torch are global and students can set them, so numbers are form
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Iterable, Iterator
 
@@ -55,8 +54,13 @@ def number_text(value: bool | int | float, digits: int = 6) -> str:
     """A number with ``digits`` significant digits; integers in full unless they are huge."""
     if isinstance(value, int):
         return str(value) if value.bit_length() <= _HUGE else f"<an integer of {value.bit_length()} bits>"
-    text = f"{value:.{digits}g}"
-    return text + "." if math.isfinite(value) and text.lstrip("-").isdigit() else text
+    return f"{value:.{digits}g}"
+
+
+def _float_text(value: float, digits: int, mark: str) -> str:
+    """A float that cannot be taken for an integer: ``mark`` follows a whole one."""
+    text = number_text(value, digits)
+    return text + mark if text.lstrip("-").isdigit() else text
 
 
 def _visible(char: str) -> bool:
@@ -90,7 +94,8 @@ def readable(value: torch.Tensor) -> bool:
 def _cells(value: torch.Tensor, edge: int) -> _Cells:
     """Nested texts of the elements; of a long axis the first and the last ``edge``."""
     if value.ndim == 0:
-        return number_text(value.item())
+        number = value.item()
+        return _float_text(number, 6, ".") if isinstance(number, float) else number_text(number)
     size = value.shape[0]
     if size <= 2 * edge:
         return [_cells(value[i], edge) for i in range(size)]
@@ -127,8 +132,10 @@ def _pieces(value: object, depth: int) -> Iterator[str]:
     """The text of a plain value bit by bit, so that nobody builds more of it than is shown."""
     if value is None:
         yield "None"
-    elif isinstance(value, bool | int | float) and not isinstance(value, np.generic):
-        yield number_text(value, 7)
+    elif isinstance(value, bool | int):
+        yield number_text(value)
+    elif type(value) is float:
+        yield _float_text(value, 7, ".0")
     elif isinstance(value, str):
         yield repr(value) if len(value) <= _LONG else f"{value[:_LONG]!r}… ({len(value)} characters)"
     elif isinstance(value, torch.Tensor):

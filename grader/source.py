@@ -48,19 +48,21 @@ class Code(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """Reads the cells of one notebook; cells beyond a budget of work count as not parsing."""
+    """Reads the cells of one notebook, within one budget of work: a cell beyond it counts as not parsing."""
 
     def __init__(self, budget: int = MAX_WORK) -> None:
         self._left = budget
 
     def read(self, text: str) -> Code:
         """The cell ``text`` as code: as it stands, else dedented, else with its shell commands marked as such."""
-        if len(text) <= MAX_CELL:
-            for candidate in _candidates(text):
-                self._left -= work(candidate)
-                python = to_python(candidate) if self._left >= 0 else ""
-                if python:
-                    return Code(candidate, python, names(python))
+        for candidate in _candidates(text) if len(text) <= MAX_CELL else ():
+            cost = work(candidate)
+            if cost > self._left:
+                break
+            self._left -= cost
+            python = to_python(candidate)
+            if python:
+                return Code(candidate, python, names(python))
         return Code(text)
 
 
@@ -170,7 +172,7 @@ def _depth_within(tree: ast.AST, limit: int) -> bool:
     return False
 
 
-def names(python: str) -> frozenset[str]:
+def names(python: str, *, imported: bool = True) -> frozenset[str]:
     """The names that ``python`` binds at its top level, inside ``if``, ``try``, ``with`` and loops too."""
     try:
         with warnings.catch_warnings():
@@ -178,15 +180,14 @@ def names(python: str) -> frozenset[str]:
             table = symtable.symtable(python, "cell", "exec")
     except _CANNOT_PARSE:
         return frozenset()
-    return frozenset(s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported())
+    symbols = table.get_symbols()
+    return frozenset(s.get_name() for s in symbols if s.is_assigned() or (imported and s.is_imported()))
 
 
-def shape(text: str) -> str:
-    """What is left of ``text`` without layout, comments and docstrings: equal for cells with the same code."""
-    tree = parsed(to_python(text))
-    if tree is None:
-        return "".join(text.split())
-    return "\n".join(statements(tree))
+def shape(python: str) -> str:
+    """What is left of ``python`` without layout, comments and docstrings: equal for equal code; "" for none."""
+    tree = parsed(python)
+    return "\n".join(statements(tree)) if tree else ""
 
 
 def statements(tree: ast.Module) -> list[str]:
@@ -197,3 +198,15 @@ def statements(tree: ast.Module) -> list[str]:
                 case [ast.Expr(value=ast.Constant(value=str())), _, *_]:
                     del node.body[0]
     return [ast.dump(statement) for statement in tree.body]
+
+
+def added(python: str, original: str) -> str:
+    """The lines of those top-level statements of ``python`` that ``original`` does not hold."""
+    tree, released = parsed(python), parsed(original)
+    if tree is None or released is None:
+        return ""
+    known = set(statements(released))
+    lines = python.splitlines()
+    # The spans first: comparing drops docstrings from the tree.
+    spans = [lines[node.lineno - 1 : node.end_lineno] for node in tree.body]
+    return "\n".join("\n".join(span) for span, text in zip(spans, statements(tree), strict=True) if text not in known)

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 
 from grader.attempt import Attempt
-from grader.compare import show
 from grader.findings import (
     Mismatch,
     StudentDied,
@@ -31,6 +30,7 @@ from grader.sandbox import wire
 from grader.sandbox.client import WorkerGone
 from grader.sandbox.codec import Codec
 from grader.sandbox.wire import Call, Get, Grad, Items, Raised, Remote, Reply, Returned, Seen, Undefined, WireError
+from grader.show import show
 
 
 class Handle:
@@ -185,7 +185,8 @@ class Student:
 
     def _take(self, reply: Reply, blobs: wire.Blobs) -> Any:
         self._codec.receive(blobs)
-        self._codec.set_attrs(reply.attrs)
+        result = self._codec.decode(reply.outcome.value) if isinstance(reply.outcome, Returned) else None
+        self._codec.set_attrs(reply.attrs)  # after the value, which they may be set on
         if reply.printed and self.last is not None:
             printed = reply.printed + (f"\n... {reply.cut} characters more" if reply.cut else "")
             self.last = CallShown(self.last.text, self.last.inputs, (self.last.printed + printed)[:8000])
@@ -196,8 +197,6 @@ class Student:
                 raise StudentMissing(Finding("missing", "missing", {"name": name}))
             case Raised():
                 raise self._raised(reply.outcome)
-            case Returned(value):
-                result = self._codec.decode(value)
         if reply.changed:
             raise Mismatch(Finding("wrong", "changed_input", {"names": self._names(reply.changed)}))
         return result

@@ -57,7 +57,7 @@ def window(value: TensorV) -> torch.dtype:
     dtype = DTYPES.get(value.dtype)
     if dtype is None or len(value.shape) != len(value.strides) or len(value.shape) > MAX_RANK or value.offset < 0:
         raise WireError("bad tensor")
-    if any(size < 0 for size in value.shape) or any(stride < 0 for stride in value.strides):
+    if any(not 0 <= number <= MAX_NUMEL for number in (*value.shape, *value.strides, value.offset)):
         raise WireError("bad tensor size or stride")
     numel = 1
     for size in value.shape:
@@ -83,8 +83,8 @@ def build(value: TensorV, storage: bytearray) -> torch.Tensor:
         raise WireError("tensor does not fit its bytes")
     if dtype is torch.bool and storage.translate(None, b"\x00\x01"):
         raise WireError("bad bool")
-    if not storage:
-        return torch.zeros(value.shape, dtype=dtype)
+    if 0 in value.shape:
+        return torch.empty_strided(value.shape, value.strides, dtype=dtype)  # no element, so no memory either
     base = torch.frombuffer(storage, dtype=torch.uint8)
     return torch.empty(0, dtype=dtype).set_(base.untyped_storage(), value.offset, value.shape, value.strides)
 

@@ -6,6 +6,7 @@ Nothing here is trusted: the client checks each reply, and a worker that answers
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
 import os
 import random
@@ -188,14 +189,13 @@ class Session:
         codec.begin_message()
         watch = None
         try:
-            if not isinstance(ask, (Run, Begin)):
-                codec.set_attrs(request.attrs)
-            if isinstance(ask, Call) and ask.watch:
-                args, kwargs, target = self._prepare(ask)
-                with Watch() as watch:
+            if isinstance(ask, Call):
+                args, kwargs, target = self._prepare(ask, request)
+                watch = Watch() if ask.watch else None
+                with watch or contextlib.nullcontext():
                     value = target(*args, **kwargs)
             else:
-                value = self._do(ask)
+                value = self._do(ask, request)
             outcome: Returned | Raised | Undefined = Returned(codec.encode(value))
         except _Undefined as error:
             outcome = Undefined(error.name)
@@ -210,21 +210,22 @@ class Session:
         )  # fmt: skip
         return reply, list(codec.outgoing.values())
 
-    def _do(self, ask: wire.Ask) -> object:
+    def _do(self, ask: wire.Ask, request: Request) -> object:
         match ask:
             case Run(source, label):
                 return self._run(source, label)
             case Begin(seed):
                 return self._begin(seed)
-            case Call():
-                args, kwargs, target = self._prepare(ask)
-                return target(*args, **kwargs)
             case Get(base, attrs):
+                self.codec.set_attrs(request.attrs)
                 return self._resolve(base, attrs)
             case Items(number):
+                self.codec.set_attrs(request.attrs)
                 return list(islice(iter(self.handles[number]), MAX_ITEMS))  # type: ignore[call-overload]
             case Grad():
                 return self._grad(ask)
+            case _:
+                return None
 
     def _run(self, source: str, label: str) -> None:
         assert self.shell is not None
@@ -257,10 +258,11 @@ class Session:
                 raise _Undefined(name) from None
         return value
 
-    def _prepare(self, ask: Call) -> tuple[list[Any], dict[str, Any], Any]:
-        target = self._resolve(ask.base, ask.attrs)
+    def _prepare(self, ask: Call, request: Request) -> tuple[list[Any], dict[str, Any], Any]:
         args = [self.codec.decode(value) for value in ask.args]
-        return args, {name: self.codec.decode(value) for name, value in ask.kwargs.items()}, target
+        kwargs = {name: self.codec.decode(value) for name, value in ask.kwargs.items()}
+        self.codec.set_attrs(request.attrs)  # after the arguments, which they may be set on
+        return args, kwargs, self._resolve(ask.base, ask.attrs)
 
     def _grad(self, ask: Grad) -> list[torch.Tensor | None]:
         outputs, inputs, grads = (

@@ -1,0 +1,57 @@
+"""A 2-D convolution: more sizes, dtypes and layouts, and gradients."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from grader.compare import assert_close
+
+pytestmark = pytest.mark.hidden
+
+
+@pytest.mark.exercise("conv2d", points=0.5)
+def test_conv2d_of_any_size(student, randn):
+    """Right for any number of images and channels, and any size of image and kernel."""
+    for x, w in (
+        ((1, 1, 4, 4), (1, 1, 1, 1)),
+        ((2, 3, 3, 2), (4, 3, 3, 2)),
+        ((3, 1, 5, 4), (1, 1, 2, 3)),
+        ((1, 2, 1, 6), (3, 2, 1, 4)),
+        ((3, 3, 3, 3), (3, 3, 3, 3)),
+    ):
+        image, kernel, b = randn(*x), randn(*w), randn(w[0])
+        assert_close(student.conv2d(image, kernel), F.conv2d(image, kernel))
+        assert_close(student.conv2d(image, kernel, b, 1, 1), F.conv2d(image, kernel, b, 1, 1))
+
+
+@pytest.mark.exercise("conv2d", points=0.5)
+def test_conv2d_of_any_stride_and_padding(student, reference, randn):
+    """Right for any stride and padding, also where the last step does not fill the image."""
+    x, w, b = randn(2, 3, 8, 6), randn(2, 3, 2, 3), randn(2)
+    for stride, padding in ((3, 0), (2, 2), (1, 3), (4, 1)):
+        expected = reference.conv2d(x, w, b, stride, padding)
+        assert_close(student.conv2d(x, w, b, stride=stride, padding=padding), expected)
+
+
+@pytest.mark.exercise("conv2d", points=0.5)
+def test_conv2d_of_any_tensors(student, randn):
+    """Right for any float dtype and memory layout, with and without gradients."""
+    for dtype in (torch.float32, torch.float64):
+        x = randn(2, 6, 5, 3, dtype=dtype).permute(0, 3, 1, 2)
+        w, b = randn(3, 2, 4, 3, dtype=dtype).permute(2, 0, 3, 1), randn(8, dtype=dtype)[::2]
+        assert_close(student.conv2d(x, w, b, 2, 1), F.conv2d(x, w, b, 2, 1))
+    x, w, b = randn(2, 4, 10, 6)[:, ::2, ::2], randn(3, 2, 2, 3).requires_grad_(), randn(3).requires_grad_()
+    assert_close(student.conv2d(x, w, b), F.conv2d(x, w, b).detach())
+
+
+@pytest.mark.exercise("conv2d", points=0.5)
+def test_conv2d_gradients(student, randn):
+    """Gradients for the images, the kernels and the bias flow."""
+    tensors = [t.requires_grad_() for t in (randn(2, 3, 5, 6), randn(4, 3, 3, 2), randn(4))]
+    leaves = [t.detach().clone().requires_grad_() for t in tensors]
+    expected = F.conv2d(*leaves, stride=2, padding=1)
+    out, d = student.conv2d(*tensors, stride=2, padding=1), randn(*expected.shape)
+    assert_close(out, expected.detach())
+    gradients = student.grad((out,), tuple(tensors), (d,))
+    for name, got, gradient in zip("xwb", gradients, torch.autograd.grad(expected, leaves, d), strict=True):
+        assert_close(got, gradient, what=f"the gradient of {name}")

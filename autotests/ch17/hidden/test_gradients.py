@@ -1,0 +1,204 @@
+"""The loss and the gradients of the backward pass: more sizes, dtypes and layouts."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from grader.compare import assert_close
+
+pytestmark = pytest.mark.hidden
+
+
+def autograd(function, *tensors):
+    """Gradients of ``function(*tensors)``, a rank-0 loss, by autograd on copies of the tensors."""
+    leaves = [t.detach().clone().requires_grad_() for t in tensors]
+    return torch.autograd.grad(function(*leaves), leaves)
+
+
+def two_layers(targ):
+    """The two-layer net's loss as a function of its input, weights and biases."""
+
+    def loss(inp, w1, b1, w2, b2):
+        return F.mse_loss((torch.relu(inp @ w1 + b1) @ w2 + b2).squeeze(-1), targ)
+
+    return loss
+
+
+def assert_gradients(expected, **tensors):
+    """``.g`` of each of the named tensors is the gradient expected."""
+    for (name, tensor), gradient in zip(tensors.items(), expected, strict=True):
+        assert_close(getattr(tensor, "g", None), gradient, what=f"{name}.g")
+
+
+def views(randn, *shape, dtype=torch.float32):
+    """The same shape in three memory layouts, and once as a tensor that requires gradients."""
+    yield randn(*shape, dtype=dtype)
+    yield randn(*shape[::-1], dtype=dtype).permute(*range(len(shape))[::-1])
+    yield randn(*(2 * n for n in shape), dtype=dtype)[(slice(1, None, 2),) * len(shape)]
+    yield randn(*shape, dtype=dtype).requires_grad_()
+
+
+@pytest.mark.exercise("mse", points=0.5)
+def test_mse_of_any_tensors(student, randn):
+    """Right for any float dtype and memory layout, with and without gradients."""
+    for dtype in (torch.float32, torch.float64):
+        for output, targ in zip(views(randn, 7, 1, dtype=dtype), views(randn, 7, dtype=dtype), strict=True):
+            expected = F.mse_loss(output.detach().squeeze(-1), targ.detach())
+            assert_close(student.mse(output, targ), expected)
+
+
+@pytest.mark.exercise("mse", points=0.5)
+def test_mse_agrees_with_the_solution(student, reference, randn):
+    """Agrees with the solution for batches of every size."""
+    for bs in (1, 3, 4, 33):
+        output, targ = 3 * randn(bs, 1) + 1, 2 * randn(bs)
+        assert_close(student.mse(output, targ), reference.mse(output, targ))
+
+
+@pytest.mark.exercise("mse_grad", points=0.5)
+def test_mse_grad_of_any_tensors(student, randn):
+    """Right for any float dtype and memory layout, with and without gradients."""
+    for dtype in (torch.float32, torch.float64):
+        for inp, targ in zip(views(randn, 5, 1, dtype=dtype), views(randn, 5, dtype=dtype), strict=True):
+            student.mse_grad(inp, targ)
+            expected = 2 * (inp.detach() - targ.detach()[:, None]) / 5
+            assert_gradients([expected], inp=inp)
+
+
+@pytest.mark.exercise("mse_grad", points=0.5)
+def test_mse_grad_agrees_with_the_solution(student, reference, randn):
+    """Agrees with the solution for batches of every size."""
+    for bs in (1, 2, 9, 32):
+        inp, targ = randn(bs, 1), randn(bs)
+        twin = inp.clone()
+        student.mse_grad(inp, targ)
+        reference.mse_grad(twin, targ)
+        assert_gradients([twin.g], inp=inp)
+
+
+@pytest.mark.exercise("relu_grad", points=0.5)
+def test_relu_grad_keeps_shape_and_dtype(student, randn):
+    """`inp.g` has the shape and the dtype of `inp`, whatever they are."""
+    for dtype in (torch.float32, torch.float64):
+        for shape in ((), (1,), (6,), (1, 1), (3, 1, 4)):
+            for sign in (1, -1):
+                inp, d = sign * randn(1, *shape, dtype=dtype)[0].abs(), randn(1, *shape, dtype=dtype)[0]
+                out = inp.clamp_min(0)
+                out.g = d
+                student.relu_grad(inp, out)
+                assert_gradients([torch.where(inp > 0, d, torch.zeros_like(d))], inp=inp)
+
+
+@pytest.mark.exercise("relu_grad", points=0.25)
+def test_relu_grad_of_any_tensors(student, randn):
+    """Right for any memory layout, with and without gradients."""
+    for inp, d in zip(views(randn, 4, 3), views(randn, 4, 3), strict=True):
+        out, d = inp.detach().clamp_min(0), d.detach()
+        out.g = d
+        student.relu_grad(inp, out)
+        assert_gradients([torch.where(inp.detach() > 0, d, torch.zeros_like(d))], inp=inp)
+
+
+@pytest.mark.exercise("relu_grad", points=0.25)
+def test_relu_grad_agrees_with_the_solution(student, reference, randn):
+    """Agrees with the solution, and replaces a gradient from an earlier pass."""
+    inp = randn(6, 5).round()
+    out = inp.clamp_min(0)
+    inp2, out2 = inp.clone(), out.clone()
+    out.g = out2.g = randn(6, 5)
+    reference.relu_grad(inp2, out2)
+    inp.g = randn(6, 5)
+    student.relu_grad(inp, out)
+    assert_gradients([inp2.g], inp=inp)
+
+
+def linear_gradients(inp, w, b, d):
+    """The gradients of ``inp``, ``w`` and ``b`` by autograd, where ``d`` is the gradient of ``inp @ w + b``."""
+    return autograd(lambda inp, w, b: ((inp @ w + b) * d).sum(), inp, w, b)
+
+
+def assert_lin_grad(student, inp, w, b, d):
+    """The three gradients of one linear layer are autograd's."""
+    out = (inp @ w + b).detach()
+    out.g = d.detach()
+    student.lin_grad(inp, out, w, b)
+    assert_gradients(linear_gradients(inp, w, b, d.detach()), inp=inp, w=w, b=b)
+
+
+@pytest.mark.exercise("lin_grad", points=0.5)
+def test_lin_grad_of_any_size(student, randn):
+    """Right for any batch size, number of inputs and number of outputs."""
+    for bs, n_in, n_out in ((1, 3, 2), (5, 1, 4), (3, 4, 1), (1, 1, 1), (3, 3, 3), (9, 2, 5)):
+        assert_lin_grad(student, randn(bs, n_in), randn(n_in, n_out), randn(n_out), randn(bs, n_out))
+
+
+@pytest.mark.exercise("lin_grad", points=0.5)
+def test_lin_grad_of_any_tensors(student, randn):
+    """Right for any float dtype and memory layout, with and without gradients."""
+    for dtype in (torch.float32, torch.float64):
+        tensors = (views(randn, *shape, dtype=dtype) for shape in ((5, 3), (3, 4), (4,), (5, 4)))
+        for inp, w, b, d in zip(*tensors, strict=True):
+            assert_lin_grad(student, inp, w, b, d)
+
+
+@pytest.mark.exercise("lin_grad", points=0.5)
+def test_lin_grad_agrees_with_the_solution(student, reference, randn):
+    """Agrees with the solution, and replaces the gradients of an earlier pass."""
+    inp, w, b = randn(7, 4), randn(4, 3), randn(3)
+    out = inp @ w + b
+    twins = inp2, out2, w2, b2 = [t.clone() for t in (inp, out, w, b)]
+    out.g = out2.g = randn(7, 3)
+    reference.lin_grad(*twins)
+    for tensor in (inp, w, b):
+        tensor.g = randn(*tensor.shape)
+    student.lin_grad(inp, out, w, b)
+    assert_gradients([inp2.g, w2.g, b2.g], inp=inp, w=w, b=b)
+
+
+def net(randn, bs, n_in, n_hidden):
+    """``inp, targ, w1, b1, w2, b2`` of a two-layer net with one output."""
+    return randn(bs, n_in), randn(bs), randn(n_in, n_hidden), randn(n_hidden), randn(n_hidden, 1), randn(1)
+
+
+def assert_all_gradients(student, inp, targ, w1, b1, w2, b2):
+    """All five gradients of the two-layer net are autograd's."""
+    student.forward_and_backward(inp, targ, w1, b1, w2, b2)
+    expected = autograd(two_layers(targ.detach()), inp, w1, b1, w2, b2)
+    assert_gradients(expected, inp=inp, w1=w1, b1=b1, w2=w2, b2=b2)
+
+
+@pytest.mark.exercise("forward_and_backward", points=0.5)
+def test_forward_and_backward_of_any_size(student, randn):
+    """Right for any batch size, number of inputs and size of the hidden layer."""
+    for bs, n_in, n_hidden in ((1, 4, 6), (5, 1, 3), (4, 3, 1), (1, 1, 1), (3, 3, 3), (9, 2, 7)):
+        assert_all_gradients(student, *net(randn, bs, n_in, n_hidden))
+
+
+@pytest.mark.exercise("forward_and_backward", points=0.5)
+def test_forward_and_backward_again(student, randn):
+    """A second pass on other data gives new gradients: nothing is added to the old ones."""
+    inp, targ, *parameters = net(randn, 6, 3, 4)
+    assert_all_gradients(student, inp, targ, *parameters)
+    assert_all_gradients(student, randn(5, 3), randn(5), *parameters)
+    assert_all_gradients(student, inp, randn(6), *parameters)
+
+
+@pytest.mark.exercise("forward_and_backward", points=0.5)
+def test_forward_and_backward_of_any_tensors(student, randn):
+    """Right for any float dtype and memory layout, with and without gradients."""
+    for dtype in (torch.float32, torch.float64):
+        shapes = ((5, 3), (5,), (3, 4), (4,), (4, 1), (1,))
+        for tensors in zip(*(views(randn, *shape, dtype=dtype) for shape in shapes), strict=True):
+            assert_all_gradients(student, *tensors)
+
+
+@pytest.mark.exercise("forward_and_backward", points=0.5)
+def test_forward_and_backward_agrees_with_the_solution(student, reference, randn):
+    """Agrees with the solution, and works on the tensors it is given."""
+    for sizes in ((8, 5, 3), (3, 2, 6)):
+        tensors = net(randn, *sizes)
+        twins = [t.clone() for t in tensors]
+        reference.forward_and_backward(*twins)
+        student.forward_and_backward(*tensors)
+        inp, _, w1, b1, w2, b2 = tensors
+        assert_gradients([t.g for i, t in enumerate(twins) if i != 1], inp=inp, w1=w1, b1=b1, w2=w2, b2=b2)

@@ -1,0 +1,76 @@
+"""`LinearLayer`, an `nn.Module` of one's own: beside `nn.Linear`, and with gradients."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from grader.compare import assert_close, assert_equal
+
+pytestmark = pytest.mark.hidden
+
+
+def shape(value):
+    """A tensor's shape as a list; anything else as it is."""
+    return list(value.shape) if isinstance(value, torch.Tensor) else value
+
+
+@pytest.mark.exercise("LinearLayer", points=0.25)
+def test_linear_layer_of_any_input(student, randn):
+    """Right for inputs of any size and memory layout."""
+    for n_in, n_out in ((4, 3), (1, 2), (3, 1)):
+        layer, weight, bias = student.LinearLayer(n_in, n_out), randn(n_out, n_in), randn(n_out)
+        layer.load_state_dict({"weight": weight, "bias": bias})
+        for x in (
+            randn(n_in),
+            randn(5, n_in),
+            randn(2, 3, n_in),
+            randn(n_in, 6).t(),
+            randn(3, n_in, 4).transpose(1, 2),
+        ):
+            assert_close(layer(x), F.linear(x, weight, bias))
+
+
+@pytest.mark.exercise("LinearLayer", points=0.5)
+def test_linear_layer_gradients(student, randn):
+    """Gradients reach the input, the weights and the bias."""
+    layer, x, d = student.LinearLayer(4, 3), randn(5, 4).requires_grad_(), randn(5, 3)
+    leaves = [t.requires_grad_() for t in (x.detach().clone(), randn(3, 4), randn(3))]
+    layer.load_state_dict({"weight": leaves[1].detach(), "bias": leaves[2].detach()})
+    expected = torch.autograd.grad(F.linear(*leaves), leaves, d)
+    out = layer(x)
+    assert_close(out, F.linear(*leaves).detach())
+    gradients = student.grad((out,), (x, layer.weight, layer.bias), (d,))
+    for name, got, gradient in zip(("x", "weight", "bias"), gradients, expected, strict=True):
+        assert_close(got, gradient, what=f"the gradient of {name}")
+
+
+@pytest.mark.exercise("LinearLayer", points=0.25)
+def test_linear_layer_beside_nn_linear(student, randn):
+    """It exchanges weights with `nn.Linear`, and both then give the same outputs."""
+    layer, other, twin = student.LinearLayer(6, 4), student.LinearLayer(6, 4), nn.Linear(6, 4)
+    state, x = layer.state_dict(), randn(3, 6)
+    assert_equal(
+        sorted(state) if isinstance(state, dict) else state, ["bias", "weight"], what="the names in state_dict()"
+    )
+    assert_equal(shape(state["weight"]), [4, 6], what="the shape of weight")
+    assert_equal(shape(state["bias"]), [4], what="the shape of bias")
+    twin.load_state_dict(state)
+    assert_close(layer(x), twin(x).detach())
+    state = {"weight": randn(4, 6), "bias": randn(4)}
+    twin.load_state_dict(state)
+    other.load_state_dict(state)
+    assert_close(other(x), twin(x).detach())
+
+
+@pytest.mark.exercise("LinearLayer", points=0.25)
+def test_linear_layer_in_float64(student, reference, randn):
+    """After `.double()` it works in float64."""
+    layer, model = student.LinearLayer(3, 5), reference.LinearLayer(3, 5)
+    state = {"weight": randn(5, 3), "bias": randn(5)}
+    layer.load_state_dict(state)
+    model.load_state_dict(state)
+    layer.double()
+    model.double()
+    x = randn(4, 3, dtype=torch.float64)
+    assert_close(layer(x), model(x).detach())

@@ -1,0 +1,66 @@
+"""Whole tensors at once: comparisons and broadcasting in place of loops."""
+
+import pytest
+import torch
+
+from grader.compare import assert_close, assert_equal
+
+
+def truth(answer):
+    """A rank-0 bool tensor is as good as a Python bool."""
+    if isinstance(answer, torch.Tensor) and answer.ndim == 0 and answer.dtype == torch.bool:
+        return bool(answer)
+    return answer
+
+
+def normalized(x, mean, std):
+    """Channel by channel: ``(x[:, c] - mean[c]) / std[c]``."""
+    return torch.stack([(x[:, c] - mean[c]) / std[c] for c in range(3)], dim=1)
+
+
+@pytest.mark.exercise("all_greater", points=0.5)
+def test_all_greater(student):
+    """True only when every element of `a` is greater than its partner in `b`; equal is not greater."""
+    b = torch.tensor([1.0, -2.0, 3.0, 0.5])
+    assert_equal(truth(student.all_greater(b + 1, b)), True)
+    assert_equal(truth(student.all_greater(torch.tensor([2.0, -1.0, 2.9, 1.0]), b)), False)
+    assert_equal(truth(student.all_greater(torch.tensor([2.0, -2.0, 4.0, 1.0]), b)), False)
+    assert_equal(truth(student.all_greater(b - 1, b)), False)
+
+
+@pytest.mark.exercise("all_greater", points=0.25)
+def test_all_greater_without_loop(student, randn):
+    """No Python loop: one comparison of whole tensors."""
+    a = randn(3, 4)
+    with student.watching() as seen:
+        yes = student.all_greater(a, a - 0.5)
+    assert_equal(truth(yes), True)
+    assert_equal(truth(student.all_greater(a, a)), False)
+    student.how("all_greater", seen).loops(at_most=0)
+
+
+@pytest.mark.exercise("normalize_images", points=0.5)
+def test_normalize_images_by_channel(student, randn):
+    """Each channel has its own mean taken away, then is divided by its own std."""
+    mean, std = torch.tensor([0.5, -1.0, 2.0]), torch.tensor([0.25, 2.0, 1.5])
+    for x in (randn(2, 3, 4, 5), randn(4, 3, 5, 2)):
+        assert_close(student.normalize_images(x, mean, std), normalized(x, mean, std))
+
+
+@pytest.mark.exercise("normalize_images", points=0.5)
+def test_normalize_images_when_every_axis_is_three(student, randn):
+    """Three images, height 3, width 3: it is still the channels that are normalised."""
+    mean, std = torch.tensor([1.0, -0.5, 3.0]), torch.tensor([2.0, 0.5, 1.25])
+    for bs, h, w in ((3, 3, 3), (2, 4, 3), (3, 2, 5), (1, 3, 4)):
+        x = randn(bs, 3, h, w)
+        assert_close(student.normalize_images(x, mean, std), normalized(x, mean, std))
+
+
+@pytest.mark.exercise("normalize_images", points=0.25)
+def test_normalize_images_without_loop(student, randn):
+    """No Python loop: broadcasting does the work."""
+    x, mean, std = randn(2, 3, 2, 4), torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.5, 1.5, 2.5])
+    with student.watching() as seen:
+        out = student.normalize_images(x, mean, std)
+    assert_close(out, normalized(x, mean, std))
+    student.how("normalize_images", seen).loops(at_most=0)

@@ -1,0 +1,36 @@
+"""A 2-D convolution: unfold, then a matrix product."""
+
+import pytest
+import torch.nn.functional as F
+
+from grader.compare import assert_close
+
+
+@pytest.mark.exercise("conv2d", points=0.5)
+def test_conv2d(student, randn):
+    """Slides each kernel over every channel of every image and sums, as `F.conv2d` does."""
+    for x, w in ((randn(2, 3, 5, 7), randn(4, 3, 3, 3)), (randn(1, 2, 6, 4), randn(3, 2, 2, 2))):
+        assert_close(student.conv2d(x, w), F.conv2d(x, w))
+
+
+@pytest.mark.exercise("conv2d", points=1)
+def test_conv2d_stride_padding_and_bias(student, randn):
+    """Stride, padding, bias, kernels that are not square: all together, and one by one."""
+    x, w, b = randn(2, 3, 7, 8), randn(4, 3, 3, 2), randn(4)
+    assert_close(student.conv2d(x, w, b), F.conv2d(x, w, b))
+    assert_close(student.conv2d(x, w, None, 2), F.conv2d(x, w, stride=2))
+    assert_close(student.conv2d(x, w, padding=1), F.conv2d(x, w, padding=1))
+    assert_close(student.conv2d(x, w, b, stride=2, padding=1), F.conv2d(x, w, b, stride=2, padding=1))
+
+
+@pytest.mark.exercise("conv2d", points=0.5)
+def test_conv2d_by_unfold_and_matrix_product(student, randn):
+    """`unfold` and a matrix product; `F.conv2d` and `nn.Conv2d` are not used."""
+    x, w, b = randn(2, 2, 4, 5), randn(3, 2, 2, 3), randn(3)
+    with student.watching() as seen:
+        out = student.conv2d(x, w, b, 1, 1)
+    assert_close(out, F.conv2d(x, w, b, padding=1))
+    how = student.how("conv2d", seen)
+    how.must_not("conv2d")
+    how.must("unfold")
+    how.must("matrix product")

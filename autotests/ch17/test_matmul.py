@@ -1,0 +1,122 @@
+"""The matrix product in four ways: three loops, elementwise rows, broadcasting, einsum."""
+
+import pytest
+import torch
+
+from grader.compare import assert_close
+
+# Results allocated with `torch.zeros(n, m)`, as the chapter does, are float32 whatever came in: the three versions
+# that fill such a result are tried in float32 only.
+SHAPES = ((3, 4, 2), (2, 3, 5), (4, 2, 3))
+
+
+@pytest.mark.exercise("matmul_loops", points=0.5)
+def test_matmul_loops(student, randn):
+    """[n, k] times [k, m] is [n, m]: each element is a row of `a` times a column of `b`, summed."""
+    for n, k, m in SHAPES:
+        a, b = randn(n, k), randn(k, m)
+        assert_close(student.matmul_loops(a, b), a @ b)
+
+
+@pytest.mark.exercise("matmul_loops", points=0.5)
+def test_matmul_loops_by_three_loops(student, randn):
+    """Three loops over single elements: no matrix product, no operation on whole rows."""
+    a, b = randn(2, 3), randn(3, 4)
+    with student.watching() as seen:
+        out = student.matmul_loops(a, b)
+    assert_close(out, a @ b)
+    how = student.how("matmul_loops", seen)
+    how.loops(at_least=3)
+    how.must_not("matrix product")
+    how.must_not("einsum")
+    how.indexing_only()
+
+
+@pytest.mark.exercise("matmul_loops", points=0.25)
+def test_matmul_loops_refuses_other_sizes(student, randn):
+    """Raises when the inner sizes differ, also 1 and n: never a silent result."""
+    a, b = randn(2, 3), randn(3, 2)
+    assert_close(student.matmul_loops(a, b), a @ b)
+    for other in (4, 1):
+        student.raises("matmul_loops", a, randn(other, 2))
+
+
+@pytest.mark.exercise("matmul_elementwise", points=0.5)
+def test_matmul_elementwise(student, randn):
+    """[n, k] times [k, m] is [n, m]: each element is a row of `a` times a column of `b`, summed."""
+    for n, k, m in SHAPES:
+        a, b = randn(n, k), randn(k, m)
+        assert_close(student.matmul_elementwise(a, b), a @ b)
+
+
+@pytest.mark.exercise("matmul_elementwise", points=0.5)
+def test_matmul_elementwise_by_two_loops(student, randn):
+    """At most two loops, the third one an elementwise product and a sum: no matrix product, no einsum."""
+    a, b = randn(2, 3), randn(3, 4)
+    with student.watching() as seen:
+        out = student.matmul_elementwise(a, b)
+    assert_close(out, a @ b)
+    how = student.how("matmul_elementwise", seen)
+    how.must_not("matrix product")
+    how.must_not("einsum")
+    how.loops(at_most=2)
+
+
+@pytest.mark.exercise("matmul_elementwise", points=0.25)
+def test_matmul_elementwise_refuses_other_sizes(student, randn):
+    """Raises when the inner sizes differ, also 1 and n: never a silent result."""
+    a, b = randn(2, 3), randn(3, 2)
+    assert_close(student.matmul_elementwise(a, b), a @ b)
+    for other in (4, 1):
+        student.raises("matmul_elementwise", a, randn(other, 2))
+
+
+@pytest.mark.exercise("matmul_broadcast", points=0.5)
+def test_matmul_broadcast(student, randn):
+    """[n, k] times [k, m] is [n, m]: each element is a row of `a` times a column of `b`, summed."""
+    for n, k, m in SHAPES:
+        a, b = randn(n, k), randn(k, m)
+        assert_close(student.matmul_broadcast(a, b), a @ b)
+
+
+@pytest.mark.exercise("matmul_broadcast", points=0.5)
+def test_matmul_broadcast_by_one_loop(student, randn):
+    """At most one loop, broadcasting does the rest: no matrix product, no einsum."""
+    a, b = randn(2, 3), randn(3, 4)
+    with student.watching() as seen:
+        out = student.matmul_broadcast(a, b)
+    assert_close(out, a @ b)
+    how = student.how("matmul_broadcast", seen)
+    how.must_not("matrix product")
+    how.must_not("einsum")
+    how.loops(at_most=1)
+
+
+@pytest.mark.exercise("matmul_broadcast", points=0.25)
+def test_matmul_broadcast_refuses_other_sizes(student, randn):
+    """Raises when the inner sizes differ, also 1 and n: never a silent result."""
+    a, b = randn(2, 3), randn(3, 2)
+    assert_close(student.matmul_broadcast(a, b), a @ b)
+    for other in (4, 1):
+        student.raises("matmul_broadcast", a, randn(other, 2))
+
+
+@pytest.mark.exercise("matmul_einsum", points=0.25)
+def test_matmul_einsum(student, randn):
+    """[n, k] times [k, m] is [n, m], in float32 and in float64."""
+    for n, k, m in SHAPES:
+        for dtype in (torch.float32, torch.float64):
+            a, b = randn(n, k, dtype=dtype), randn(k, m, dtype=dtype)
+            assert_close(student.matmul_einsum(a, b), a @ b)
+
+
+@pytest.mark.exercise("matmul_einsum", points=0.25)
+def test_matmul_einsum_by_einsum(student, randn):
+    """One `torch.einsum` and no loop."""
+    a, b = randn(2, 3), randn(3, 4)
+    with student.watching() as seen:
+        out = student.matmul_einsum(a, b)
+    assert_close(out, a @ b)
+    how = student.how("matmul_einsum", seen)
+    how.must("einsum")
+    how.loops(at_most=0)

@@ -85,9 +85,7 @@ class Attempt:
         """A check begins. Raises `WorkerGone`."""
         self._ask(Begin(seed), self.call_limits)
 
-    def ask(
-        self, ask: wire.Ask, attrs: Sequence[wire.Attr], blobs: dict[int, memoryview]
-    ) -> tuple[Reply, wire.Blobs]:
+    def ask(self, ask: wire.Ask, attrs: Sequence[wire.Attr], blobs: dict[int, memoryview]) -> tuple[Reply, wire.Blobs]:
         """Carry one request. Raises `WorkerGone`; the next `reach` then starts over."""
         return self._ask(ask, self.call_limits, attrs, blobs)
 

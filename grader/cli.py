@@ -7,6 +7,7 @@ arguments, or a machine on which student code cannot be confined.
 from __future__ import annotations
 
 import argparse
+import functools
 import multiprocessing
 import os
 import sys
@@ -23,7 +24,8 @@ from grader import batch, report
 from grader.course import Assignment, Course, CourseError
 from grader.findings import EngineError
 from grader.model import SubmissionResult
-from grader.sandbox.client import Engine, Limits, Policy
+from grader.sandbox.client import Limits
+from grader.store import Job
 from grader.submissions import SubmissionFile, SubmissionsError, find
 from grader.terminal import class_table
 
@@ -86,13 +88,10 @@ def grade_command(options: argparse.Namespace) -> int:
     results_folder.mkdir(parents=True, exist_ok=True)
     limits = Limits(options.time_limit, options.time_limit * 4, options.memory << 20)
     protected = (*map(str, assignment.secrets), str(options.submissions.absolute()), str(out.absolute()))
-    job = batch.Job(
-        course.root, assignment.name, results_folder.absolute(), protected, only, limits, options.unconfined
-    )
+    job = Job(course.root, assignment.name, results_folder.absolute(), protected, only, limits, options.unconfined)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="grader-in-") as scratch:
         files = find(options.submissions.absolute(), assignment.name, Path(scratch))
-        _probe(job)
         results, trouble = _run(console, job, files, options.workers)
     write_outputs(out, assignment, only, results)
     class_table(console, results)
@@ -110,17 +109,6 @@ def _only(text: str, assignment: Assignment) -> tuple[str, ...]:
     return names
 
 
-def _probe(job: batch.Job) -> None:
-    """Refuse before any work when student code cannot be confined here."""
-    if job.unconfined:
-        return
-    try:
-        with Engine(Policy(job.protected, limits=job.limits)) as engine:
-            engine.worker().end()
-    except EngineError as error:
-        raise EngineError(f"{error} (to go on all the same: --unconfined, which the results will say)") from None
-
-
 def _run(
     console: Console, job: batch.Job, files: list[SubmissionFile], workers: int
 ) -> tuple[list[SubmissionResult], str | None]:
@@ -128,8 +116,12 @@ def _run(
     spawn = multiprocessing.get_context("spawn")
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("grading", total=len(files))
-        with ProcessPoolExecutor(workers, mp_context=spawn) as executor:
-            return batch.run(job, files, executor, workers, lambda done, _: bar.update(task, completed=done))
+        workers = min(workers, len(files))
+        pool = functools.partial(ProcessPoolExecutor, workers, mp_context=spawn)
+        try:
+            return batch.run(job, files, pool, workers, lambda done: bar.update(task, completed=done))
+        except EngineError as error:
+            raise Unusable(f"{error} (to go on all the same: --unconfined; the results will say so)") from None
 
 
 def write_outputs(

@@ -201,7 +201,7 @@ def _not_finite(g: Tensor, e: Tensor) -> Diagnosis | None:
     code = next((code for code, number in count.items() if number), None)
     if code is None:
         return None
-    facts = {"count": str(count[code]), "total": str(g.numel())}
+    facts = {"count": str(count[code]), "total": str(g.numel())} if g.numel() > 1 else {}
     if code == "nan" and count["inf"]:
         return Diagnosis("nan_and_inf", facts | {"inf": str(count["inf"])})
     return Diagnosis(code, facts)
@@ -341,15 +341,28 @@ def _of_axis(code: str, pair: _Pair, axis: int) -> Diagnosis:
 def _cut(pair: _Pair) -> Diagnosis | None:
     """Negative numbers became 0 or should have, or large ones were cut to one limit."""
     g, e = pair.g, pair.e
-    if bool((e > 0).any()) and pair.agree(g, e.clamp_min(0)):
-        return Diagnosis("cut_at_zero")
-    if bool((e > 0).any()) and pair.agree(g.clamp_min(0), e):
+    wrong = ~close(g, e, pair.rtol)
+    positive = bool((e > 0).any())
+    if positive and int(wrong.sum()) > 1 and pair.agree(g, e.clamp_min(0)):
+        return Diagnosis("cut_at_zero") if _slices(pair) is None else _zeros(pair)  # it may be either: say neither
+    if positive and pair.agree(g.clamp_min(0), e):
         return Diagnosis("not_cut_at_zero")
     limit = g.max()
-    above = ~close(g, e, pair.rtol) & (e > limit)
+    above = wrong & (e > limit)
     if int(above.sum()) > 1 and bool((~above & (e != 0)).any()) and pair.agree(g, torch.minimum(e, limit)):
         return Diagnosis("cut_at_top", {"limit_value": number_text(float(limit), 4)})
     return None
+
+
+def _zeros(pair: _Pair) -> Diagnosis | None:
+    """Wrong only where 0 is expected, or only where it came back."""
+    wrong = ~close(pair.g, pair.e, pair.rtol)
+    counts = {"wrong": str(int(wrong.sum())), "total": str(wrong.numel())}
+    if not bool((~wrong & (pair.e != 0)).any()):
+        return None
+    if not bool(pair.e[wrong].any()):
+        return Diagnosis("zero_missed", counts)
+    return None if bool(pair.g[wrong].any()) else Diagnosis("some_zero", counts)
 
 
 def _another_function(pair: _Pair) -> Diagnosis | None:
@@ -396,20 +409,21 @@ def _same_numbers(pair: _Pair) -> bool:
 
 
 def _slices(pair: _Pair) -> Diagnosis | None:
-    """Whole rows (columns, entries of an axis) that are right, wrong, zero, or equal to each other."""
+    """Whole rows (columns, entries of an axis) that are right, wrong throughout, zero, or equal to each other."""
     for axis, g, e in _by_axis(pair):
-        right = close(g, e, pair.rtol).all(1)
-        filled = e.ne(0).any(1)
         if bool((g == g[0]).all()) and not bool((e == e[0]).all()):
             return _of_axis("equal_slices", pair, axis)
-        if not bool((right & filled).any()):
+        near = close(g, e, pair.rtol)
+        right, wrong = near.all(1), ~near.any(1)
+        if not bool((right & e.any(1)).any()):
             continue
         zero = bool((right | ~g.any(1)).all())
-        if zero or len(right) > 2:
-            if bool(right[0] & filled[0]) and not bool(right[1:].any()):
-                return _of_axis("first_filled" if zero else "first_only", pair, axis)
-            if bool(right[:-1].all()):
-                return _of_axis("last_zero" if zero else "last_wrong", pair, axis)
+        if not zero and not (len(right) > 2 and bool((right | wrong).all())):
+            continue
+        if bool(right[0] & e[0].any()) and not bool(right[1:].any()):
+            return _of_axis("first_filled" if zero else "first_only", pair, axis)
+        if len(right) > 2 and bool(right[:-1].all()):
+            return _of_axis("last_zero" if zero else "last_wrong", pair, axis)
         if zero:
             return _of_axis("zero_slices", pair, axis)
     return None
@@ -459,5 +473,6 @@ _RUNGS: tuple[Callable[[_Pair], Diagnosis | None], ...] = (
     _another_function,
     _rearranged,
     _slices,
+    _zeros,
     _border,
 )

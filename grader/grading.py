@@ -27,6 +27,7 @@ from grader.model import (
 )
 from grader.notebook import Submission
 from grader.sandbox.client import Limits, Transport
+from grader.source import names
 from grader.student import Student
 
 
@@ -121,20 +122,24 @@ class Grading:
         if finding.reason not in ("wrong", "raised"):
             return finding
         names = how.globals_read(check.exercise, self._cells)
-        return replace_struct(finding, facts={**finding.facts, "globals": ", ".join(sorted(names))}) if names else finding
+        return (
+            replace_struct(finding, facts={**finding.facts, "globals": ", ".join(sorted(names))}) if names else finding
+        )
 
     # ------------------------------------------------------------ afterwards
 
     def second_chances(self) -> list[Check]:
-        """Checks to run again after the last cell: of exercises that failed only for a name not defined yet."""
-        last = len(self.submission.cells)
+        """Checks to run again after the last cell: of exercises that failed only for a name that is defined later."""
         again = []
         for exercise in self.exercises:
-            findings = [self._findings[c.id] for c in self.checks if c.exercise == exercise.name and c.id in self._findings]
+            checks = [check for check in self.ordered() if check.exercise == exercise.name]
+            findings = [self._findings[check.id] for check in checks if check.id in self._findings]
             place = self.submission.places.get(exercise.name)
-            if findings and place is not None and place < last and all(f.code == "name_error" for f in findings):
-                self._at_end.add(exercise.name)
-                again += [check for check in self.ordered() if check.exercise == exercise.name]
+            if findings and place is not None and all(f.code == "name_error" for f in findings):
+                later = {name for cell in self.submission.cells[place:] for name in names(cell.python)}
+                if any(f.facts.get("name") in later for f in findings):
+                    self._at_end.add(exercise.name)
+                    again += checks
         return sorted(again, key=lambda check: check.hidden)
 
     def result(self, assignment: str, student: str, notebook: str) -> SubmissionResult:
@@ -226,7 +231,15 @@ def finding_of(error: BaseException) -> Finding | None:
             return None
         case AttributeError(name=str(name), obj=torch.Tensor()):
             return Finding("wrong", "not_set", {"what": f".{name}", "name": name})
-        case AssertionError() | TypeError() | AttributeError() | ValueError() | IndexError() | KeyError() | RuntimeError():
+        case (
+            AssertionError()
+            | TypeError()
+            | AttributeError()
+            | ValueError()
+            | IndexError()
+            | KeyError()
+            | RuntimeError()
+        ):
             return Finding("wrong", "unusable", {"text": f"{type(error).__name__}: {error}"[:300]})
         case _:
             return None

@@ -6,6 +6,7 @@ notebook of a known assignment in the folder where ``pytest`` was called without
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -140,7 +141,7 @@ def _own_submission(config: pytest.Config) -> tuple[Assignment, Path] | None:
     folder = config.invocation_params.dir
     if named:
         path = folder / named
-        course = Course.find(path.parent if path.exists() else folder)
+        course = _course(path.parent, folder)
     elif bare and len(notebooks := sorted(folder.glob("*.ipynb"))) == 1:
         path = notebooks[0]
         try:
@@ -155,9 +156,18 @@ def _own_submission(config: pytest.Config) -> tuple[Assignment, Path] | None:
             return None
         name = course.names[0] if len(course.names) == 1 else path.stem
     assignment = course.assignment(name)
+    config.option.importmode = "importlib"  # public and hidden suites have files of the same name
     if bare:
         config.args[:] = [str(folder) for folder in assignment.suites]
     return assignment, path
+
+
+def _course(*places: Path) -> Course:
+    """The course that the first of these places lies in that lies in one. Raises `CourseError`."""
+    for place in places[:-1]:
+        with contextlib.suppress(CourseError):
+            return Course.find(place)
+    return Course.find(places[-1])
 
 
 class SelfCheck:
@@ -245,7 +255,16 @@ def load_reference(checks: Checks) -> None:
 def suite_arguments(assignment: Assignment) -> list[str]:
     """Arguments for a `pytest.main` that runs an assignment's suite and nothing else: no ini file, no other plugin."""
     os.environ.pop("PYTEST_ADDOPTS", None)
-    without = "cacheprovider terminal logging capture unraisableexception threadexception warnings faulthandler".split()
+    without = [
+        "cacheprovider",
+        "terminal",
+        "logging",
+        "capture",
+        "unraisableexception",
+        "threadexception",
+        "warnings",
+        "faulthandler",
+    ]
     return [
         "-c", os.devnull, "--rootdir", str(assignment.root), "--import-mode=importlib", "--disable-plugin-autoload",
         "-p", "grader.plugin", *(word for name in without for word in ("-p", f"no:{name}")),

@@ -24,7 +24,7 @@ class _Sign(NamedTuple):
 
 _SHAPES = (
     r"shapes cannot be multiplied|must match the (existing )?size|Sizes of tensors must match|size mismatch"
-    r"|inconsistent tensor size|to be equal size|Expected size|to have \d+ channels|broadcast|not aligned"
+    r"|inconsistent tensor size|to be equal size|Expected size for|to have \d+ channels|broadcast|not aligned"
     r"|mismatch in its core dimension|must be a matrix|1D tensors expected|number of sizes provided|shape mismatch"
 )
 

@@ -412,6 +412,13 @@ def student_page(result: SubmissionResult, exercises: Sequence[Exercise]) -> str
     )
 
 
+def inline(result: ExerciseResult, total: float) -> str:
+    """One exercise as ``check("name")`` shows it in a notebook; ``total`` counts the points of hidden checks too."""
+    public = msgspec.structs.replace(result, checks=tuple(public_view(check) for check in result.checks))
+    later = max(total - result.max_score, 0.0)
+    return _page("inline.html.j2", result=public, later=later, cards=_cards(public.checks))
+
+
 class Bar(msgspec.Struct, frozen=True):
     """One bar of the distribution: ``count`` submissions between ``low`` and ``high`` percent."""
 

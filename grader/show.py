@@ -54,7 +54,7 @@ def number_text(value: bool | int | float, digits: int = 6) -> str:
     """A number with ``digits`` significant digits; integers in full unless they are huge."""
     if isinstance(value, int):
         return str(value) if value.bit_length() <= _HUGE else f"<an integer of {value.bit_length()} bits>"
-    return f"{value:.{digits}g}"
+    return f"{value + 0.0:.{digits}g}"  # -0.0 is 0 to a reader
 
 
 def _float_text(value: float, digits: int, mark: str) -> str:

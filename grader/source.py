@@ -17,7 +17,7 @@ import msgspec
 from IPython.core.inputtransformer2 import TransformerManager
 
 MAX_CELL = 200_000
-MAX_WORK = 2_000_000  # a microsecond or two each
+MAX_WORK = 1_000_000  # a microsecond or two each
 MAX_WORD = 300
 MAX_DEPTH = 200
 
@@ -95,13 +95,15 @@ def to_python(text: str) -> str:
         return ""
     if not _NOT_ONLY_PYTHON.search(text) and parsed(text) is not None:
         return text
-    python = _transformed(text)
-    for _ in range(3):
-        body = _magic_body(python)
-        if body is None:
-            return _without_time(python)
-        python = "\n" * (1 + _leading_lines(python)) + (_transformed(body) if body.strip() else "pass\n")
-    return ""
+    return _unwrapped(_transformed(text))
+
+
+def _unwrapped(python: str, deepest: int = 3) -> str:
+    body = _magic_body(python)
+    if body is None:
+        return _without_time(python)
+    inner = _unwrapped(_transformed(body) if body.strip() else "pass\n", deepest - 1) if deepest else ""
+    return "\n" * (1 + _leading_lines(python)) + inner if inner else ""
 
 
 def _transformed(text: str) -> str:

@@ -53,7 +53,6 @@ class Handle:
         return iter(self._student._items(self._number))
 
 
-
 class Student:
     """One submission's answers, for the checks of one exercise after another.
 

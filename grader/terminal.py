@@ -24,7 +24,7 @@ def summary(result: SubmissionResult, totals: Mapping[str, float], missing: Sequ
     score, most = sum(e.score for e in ran), sum(e.max_score for e in ran)
     later = sum(totals.get(e.name, e.max_score) - e.max_score for e in ran)
     yield ""
-    yield f"{score:g} of {most:g} public points" + (f", {later:g} more after submission" if later > 0 else "")
+    yield f"{score:g} of {most:g} " + (f"public points, {later:g} more after submission" if later > 0 else "points")
     for note in result.notes:
         yield f"note: {printable(note)}"
     if missing:

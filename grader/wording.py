@@ -120,7 +120,7 @@ _CATALOGUE: dict[str, _Entry] = {
         (N_("Set the attribute on the tensor that your function was given; a new local variable does not count."),),
     ),
     "number_for_tensor": _Entry(
-        (N_("%(what)s is a plain number (%(got_type)s) where a tensor is expected."),),
+        (N_("%(what)s is a plain Python %(got_type)s where a tensor is expected."),),
         (N_("Leave out `.item()`, `float()` and the like: the result stays a tensor, even a single number."),),
     ),
     "tensor_for_number": _Entry(
@@ -148,12 +148,15 @@ _CATALOGUE: dict[str, _Entry] = {
         (N_("`.tolist()` turns a tensor into plain lists; if the exercise is to be solved without torch, use lists."),),
     ),
     "wrong_type": _Entry(
-        (N_("%(what)s is of type %(got_type)s where %(expected_type)s is expected."), N_("%(what)s has another type.")),
+        (
+            N_("%(what)s is of type %(got_type)s; the type asked for is %(expected_type)s."),
+            N_("%(what)s has another type."),
+        ),
         (N_("Read in the exercise what the answer should be, and look at `type(...)` of yours."),),
     ),
     "unsupported": _Entry(
         (
-            N_("%(what)s cannot be compared: it is of type %(type)s, and %(expected_type)s is expected."),
+            N_("%(what)s cannot be compared: it is of type %(type)s; the type asked for is %(expected_type)s."),
             N_("%(what)s cannot be compared: it is an object of another kind than the one expected."),
         ),
         (N_("Return plain values: an ordinary tensor, a number, a list."),),
@@ -315,16 +318,16 @@ _CATALOGUE: dict[str, _Entry] = {
     ),
     "keys": _Entry(
         (
-            N_("%(what)s lacks the keys %(missing)s and has %(extra)s, which nobody asks for."),
+            N_("%(what)s lacks the keys %(missing)s and has keys too many: %(extra)s."),
             N_("%(what)s lacks the keys %(missing)s."),
-            N_("%(what)s has the keys %(extra)s, which nobody asks for."),
+            N_("%(what)s has keys too many: %(extra)s."),
             N_("%(what)s has other keys than expected."),
         ),
         (N_("Compare the names with those that the exercise gives."),),
     ),
     "members": _Entry(
         (
-            N_("%(what)s lacks %(missing)s of the expected members and holds %(extra)s others."),
+            N_("%(what)s differs from the expected set: members missing: %(missing)s, members too many: %(extra)s."),
             N_("%(what)s does not hold the expected members."),
         ),
         (N_("Go through the candidates one by one, also through those that you left out."),),
@@ -396,13 +399,13 @@ _CATALOGUE: dict[str, _Entry] = {
         (N_("Where do the places get different numbers from? A mean or a sum may have taken in too much."),),
     ),
     "sign": _Entry(
-        (N_("%(what)s has the opposite sign; the sizes are right."),),
+        (N_("%(what)s has the opposite sign, and is right apart from that."),),
         (N_("Which of the two is subtracted from the other?"),),
     ),
     "some_signs": _Entry(
         (
-            N_("%(what)s has the wrong sign in %(wrong)s of %(total)s places; the sizes are right."),
-            N_("%(what)s has the wrong sign in some places; the sizes are right."),
+            N_("%(what)s has the wrong sign in %(wrong)s of %(total)s places, and is right apart from that."),
+            N_("%(what)s has the wrong sign in some places, and is right apart from that."),
         ),
         (N_("What should happen to the sign of negative numbers?"),),
     ),
@@ -474,11 +477,11 @@ _CATALOGUE: dict[str, _Entry] = {
         (N_("Does a sum start from something else than 0, or is something added that is not asked for, or left out?"),),
     ),
     "offset_slices": _Entry(
-        (N_("%(what)s is off by a constant that depends on axis %(axis)s alone (its %(slices)s)."),),
+        (N_("%(what)s: each of its %(slices)s (axis %(axis)s) is off by a number of its own."),),
         (N_("Is the bias left out, added more than once, or added along another axis?"),),
     ),
     "factor_slices": _Entry(
-        (N_("%(what)s is what is expected times a factor that depends on axis %(axis)s alone (its %(slices)s)."),),
+        (N_("%(what)s: each of its %(slices)s (axis %(axis)s) is the expected one times a factor of its own."),),
         (N_("Is a division or a multiplication along this axis left out, or done twice?"),),
     ),
     # Another function of the right numbers
@@ -489,6 +492,20 @@ _CATALOGUE: dict[str, _Entry] = {
     "not_cut_at_zero": _Entry(
         (N_("%(what)s has negative numbers where 0 is expected, and is right elsewhere."),),
         (N_("What should become of negative numbers?"),),
+    ),
+    "zero_missed": _Entry(
+        (
+            N_("%(what)s is wrong in %(wrong)s of %(total)s places, all of them places where 0 is expected."),
+            N_("%(what)s is wrong only in places where 0 is expected."),
+        ),
+        (N_("Which condition decides that there is a 0?"),),
+    ),
+    "some_zero": _Entry(
+        (
+            N_("%(what)s is wrong in %(wrong)s of %(total)s places, and 0 in all of these."),
+            N_("%(what)s is 0 in some places, and right in all others."),
+        ),
+        (N_("What do these places have in common: a row, a column, a sign?"),),
     ),
     "cut_at_top": _Entry(
         (
@@ -541,7 +558,7 @@ _CATALOGUE: dict[str, _Entry] = {
     # Right in part
     "first_filled": _Entry(
         (N_("%(what)s: only the first of its %(slices)s (axis %(axis)s) is right, and the rest is 0."),),
-        (N_("Look at the indentation of `return`: inside a loop it ends the loop."),),
+        (N_("Does a loop end too early? Look at the indentation of `return`: inside a loop it ends the loop."),),
     ),
     "first_only": _Entry(
         (N_("%(what)s: only the first of its %(slices)s (axis %(axis)s) is right."),),

@@ -139,7 +139,9 @@ def test_the_surroundings_are_bare(worker):
         "HOME", "IPYTHONDIR", "LANG", "MPLBACKEND", "MPLCONFIGDIR", "PATH", "TMPDIR", "XDG_CACHE_HOME",
         "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
     }  # fmt: skip
-    worker.run("mods = [m for m in sys.modules if '_pytest.' in m or m == 'pytest' or 'autotests' in m or m.startswith('grader.')]")
+    worker.run(
+        "mods = [m for m in sys.modules if '_pytest.' in m or m == 'pytest' or 'autotests' in m or m.startswith('grader.')]"
+    )
     assert worker.value("mods").items == []
 
 
@@ -270,5 +272,3 @@ def test_only_the_sandbox_is_loaded_in_the_fork_server():
     assert names
     assert all(name == "grader" or name.startswith("grader.sandbox") for name in names), names
     assert "grader.sandbox.client" not in names
-
-

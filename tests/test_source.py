@@ -47,7 +47,7 @@ def test_ipythons_syntax_becomes_python_on_the_same_lines(text, python):
         "a\0b",
         "<<<<<<< HEAD\nx = 1\n=======\nx = 2\n>>>>>>> other",
         "def f():\nreturn 1",
-        "%%time\nthis is prose",
+        "%%time\nnot Python at all",
         "x = " + "(" * 500 + ")" * 500,
         "-" * 100_000 + "1",
         "x" + ".a" * 90_000,
@@ -67,7 +67,9 @@ def test_an_indented_cell_is_dedented():
     assert read("    x = 1\n    y = 2").names == {"x", "y"}
 
 
-@pytest.mark.parametrize("line", ["pip install torch", "conda install -y x", "cd ..", "ls -l", "git clone https://x"])
+@pytest.mark.parametrize(
+    "line", ["pip install torch", "conda install -y x", "cd ..", "mkdir data out", "git clone https://x"]
+)
 def test_a_shell_command_without_its_mark_costs_nothing_else(line):
     code = read(f"{line}\ndef f():\n    return 1")
     assert code.text.startswith("!" + line)
@@ -148,10 +150,15 @@ def test_hidden_line_breaks_are_read_as_ipython_reads_them():
 @pytest.mark.slow
 def test_no_cell_takes_long(text):
     began = time.process_time()
-    reader = Reader()
-    for _ in range(10):
-        reader.read(text)
-    assert time.process_time() - began < 20  # a second or five; the machine may be slow
+    read(text)
+    assert time.process_time() - began < 10  # a second or two; the machine may be slow and busy
+
+
+def test_all_cells_together_have_one_budget():
+    reader = Reader(budget=1000)
+    assert reader.read("x = 1\n" * 100).python
+    assert not reader.read("x = 1\n" * 100).python
+    assert reader.read("x = 1\n").python  # what fits still counts
 
 
 @given(st.text(max_size=200))
@@ -162,7 +169,7 @@ def test_any_text_is_read(text):
     shape(code.python)
 
 
-PIECES = ["%", "%%time", "!", "?", "\n", "x", " = ", "(", ")", '"""', "'", "def f():", "\n    ", "return", "#", "\\", "\f", ">>> ", "1", ";"]  # fmt: skip
+PIECES = [*"%!?\n#\\\f;1()", "%%time", "x", " = ", '"""', "'", "def f():", "\n    ", "return", ">>> "]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))

@@ -55,7 +55,9 @@ def test_arbitrary_headers_are_within_bounds_or_refused(header):
 
 def test_deep_nesting_is_refused():
     with pytest.raises(WireError):
-        wire.decode(b"\x82\xa3seq\x01\xa7outcome\x82\xa4type\xa8Returned\xa5value" + b"\x93\xa1s\xa4list\x91" * 20_000, Reply)
+        wire.decode(
+            b"\x82\xa3seq\x01\xa7outcome\x82\xa4type\xa8Returned\xa5value" + b"\x93\xa1s\xa4list\x91" * 20_000, Reply
+        )
     value = Known(1)
     for _ in range(100):
         value = Seq("list", [value])

@@ -28,24 +28,137 @@ _SECCOMP_MODE_FILTER = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 
 # What torch, NumPy, IPython and matplotlib need once they are loaded. Everything else is refused.
-_ALLOWED = """
-read write readv writev pread64 pwrite64 open openat close stat fstat lstat newfstatat statx lseek access faccessat
-faccessat2 getdents getdents64 getcwd chdir readlink readlinkat rename renameat renameat2 unlink unlinkat rmdir mkdir
-mkdirat umask ftruncate fsync fdatasync flock dup dup2 dup3 pipe pipe2 poll ppoll select pselect6 epoll_wait
-epoll_pwait epoll_ctl epoll_create1 eventfd2 mmap mprotect munmap mremap madvise brk mincore
-rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending sigaltstack alarm setitimer getitimer pause futex set_robust_list
-get_robust_list rseq set_tid_address sched_yield nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time
-times getrusage sysinfo uname getpid getppid gettid getuid geteuid getgid getegid getgroups getpgrp getrandom
-getrlimit exit exit_group restart_syscall statfs fstatfs getcpu
-""".split()
+_ALLOWED = [
+    "read",
+    "write",
+    "readv",
+    "writev",
+    "pread64",
+    "pwrite64",
+    "open",
+    "openat",
+    "close",
+    "stat",
+    "fstat",
+    "lstat",
+    "newfstatat",
+    "statx",
+    "lseek",
+    "access",
+    "faccessat",
+    "faccessat2",
+    "getdents",
+    "getdents64",
+    "getcwd",
+    "chdir",
+    "readlink",
+    "readlinkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "mkdir",
+    "mkdirat",
+    "umask",
+    "ftruncate",
+    "fsync",
+    "fdatasync",
+    "flock",
+    "dup",
+    "dup2",
+    "dup3",
+    "pipe",
+    "pipe2",
+    "poll",
+    "ppoll",
+    "select",
+    "pselect6",
+    "epoll_wait",
+    "epoll_pwait",
+    "epoll_ctl",
+    "epoll_create1",
+    "eventfd2",
+    "mmap",
+    "mprotect",
+    "munmap",
+    "mremap",
+    "madvise",
+    "brk",
+    "mincore",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "rt_sigpending",
+    "sigaltstack",
+    "alarm",
+    "setitimer",
+    "getitimer",
+    "pause",
+    "futex",
+    "set_robust_list",
+    "get_robust_list",
+    "rseq",
+    "set_tid_address",
+    "sched_yield",
+    "nanosleep",
+    "clock_nanosleep",
+    "clock_gettime",
+    "clock_getres",
+    "gettimeofday",
+    "time",
+    "times",
+    "getrusage",
+    "sysinfo",
+    "uname",
+    "getpid",
+    "getppid",
+    "gettid",
+    "getuid",
+    "geteuid",
+    "getgid",
+    "getegid",
+    "getgroups",
+    "getpgrp",
+    "getrandom",
+    "getrlimit",
+    "exit",
+    "exit_group",
+    "restart_syscall",
+    "statfs",
+    "fstatfs",
+    "getcpu",
+]
 
 # Honest code calls these and ignores what they do; they succeed and do nothing.
-_PRETEND = "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utimensat utime utimes futimesat".split()
+_PRETEND = [
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "fchmodat2",
+    "chown",
+    "fchown",
+    "lchown",
+    "fchownat",
+    "utimensat",
+    "utime",
+    "utimes",
+    "futimesat",
+]
 
 # A newer libc falls back to an older call when these do not exist.
-_ABSENT = "clone3 rseq_register close_range openat2 io_uring_setup memfd_create landlock_create_ruleset".split()
+_ABSENT = [
+    "clone3",
+    "rseq_register",
+    "close_range",
+    "openat2",
+    "io_uring_setup",
+    "memfd_create",
+    "landlock_create_ruleset",
+]
 
-_FCNTL = "F_DUPFD F_DUPFD_CLOEXEC F_GETFD F_SETFD F_GETFL F_SETFL F_GETLK F_SETLK F_SETLKW".split()
+_FCNTL = ["F_DUPFD", "F_DUPFD_CLOEXEC", "F_GETFD", "F_SETFD", "F_GETFL", "F_SETFL", "F_GETLK", "F_SETLK", "F_SETLKW"]
 _IOCTL_TCGETS, _IOCTL_FIOCLEX, _IOCTL_FIONCLEX, _IOCTL_FIONREAD = 0x5401, 0x5451, 0x5450, 0x541B
 
 

@@ -13,10 +13,62 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-_QUIET_LINE = "matplotlib pylab autoreload aimport load_ext reload_ext pip conda mamba uv pdb debug run cd env set_env".split()
-_QUIET_LINE += "store history recall edit pinfo pinfo2 psearch page logstart notebook save sx sc system gui macro".split()
-_QUIET_CELL = "bash sh script html HTML javascript js svg latex markdown writefile file perl ruby python2 pypy sx".split()
-_QUIET_CELL += "system debug".split()
+_QUIET_LINE = [
+    "matplotlib",
+    "pylab",
+    "autoreload",
+    "aimport",
+    "load_ext",
+    "reload_ext",
+    "pip",
+    "conda",
+    "mamba",
+    "uv",
+    "pdb",
+    "debug",
+    "run",
+    "cd",
+    "env",
+    "set_env",
+]
+_QUIET_LINE += [
+    "store",
+    "history",
+    "recall",
+    "edit",
+    "pinfo",
+    "pinfo2",
+    "psearch",
+    "page",
+    "logstart",
+    "notebook",
+    "save",
+    "sx",
+    "sc",
+    "system",
+    "gui",
+    "macro",
+]
+_QUIET_CELL = [
+    "bash",
+    "sh",
+    "script",
+    "html",
+    "HTML",
+    "javascript",
+    "js",
+    "svg",
+    "latex",
+    "markdown",
+    "writefile",
+    "file",
+    "perl",
+    "ruby",
+    "python2",
+    "pypy",
+    "sx",
+]
+_QUIET_CELL += ["system", "debug"]
 
 
 class Shell(InteractiveShell):

@@ -347,7 +347,7 @@ def _own_descriptors(inbox: int, outbox: int) -> tuple[int, int]:
 def _own_surroundings(folder: str) -> None:
     os.chdir(folder)
     os.environ.clear()
-    os.environ.update({name: folder for name in _FOLDER}, PATH="/usr/bin:/bin", MPLBACKEND="Agg", LANG="C.UTF-8")
+    os.environ.update(dict.fromkeys(_FOLDER, folder), PATH="/usr/bin:/bin", MPLBACKEND="Agg", LANG="C.UTF-8")
     sys.path[:] = [path for path in sys.path if "site-packages" in path or "lib/python" in path or ".zip" in path]
     sys.argv[:] = [""]
 
@@ -389,5 +389,3 @@ def _send(outbox: int, parts: list[bytes | memoryview]) -> None:
         view = memoryview(part)
         while view:
             view = view[os.write(outbox, view) :]
-
-

@@ -1,0 +1,53 @@
+"""What a batch keeps on disk: one file a submission, whole or not there at all, with the key of what made it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from grader.model import SubmissionResult
+from grader.sandbox.client import Limits
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A result as it lies on disk, with the key of what made it."""
+
+    key: str
+    result: SubmissionResult
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every chunk of a batch has in common; plain data, so that it can go to another process or machine."""
+
+    root: Path
+    assignment: str
+    results: Path
+    protected: tuple[str, ...]
+    only: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    unconfined: bool = False
+
+
+def write_result(folder: Path, stored: Stored) -> None:
+    """Write one result so that it is there whole, or not at all."""
+    target = folder / f"{stored.result.student}.json"
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
+        file.write(msgspec.json.encode(stored))
+    os.replace(file.name, target)
+
+
+def read_results(folder: Path) -> dict[str, Stored]:
+    """The results that are on disk, by student; what cannot be read is as if it were not there."""
+    found = {}
+    for path in folder.glob("*.json"):
+        try:
+            stored = msgspec.json.decode(path.read_bytes(), type=Stored)
+        except (OSError, msgspec.DecodeError, UnicodeError):
+            continue
+        found[stored.result.student] = stored
+    return found

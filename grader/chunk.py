@@ -7,6 +7,7 @@ import functools
 from collections.abc import Generator, Sequence
 
 import pytest
+import torch
 
 from grader.course import Course
 from grader.grading import Grading, whole_failure
@@ -118,6 +119,7 @@ class Loop:
 
 def grade(job: Job, files: Sequence[tuple[SubmissionFile, str]]) -> str | None:
     """Grade some submissions in this process; returns what went wrong with the suite itself, if anything."""
+    torch.set_num_threads(1)  # the same sums in the same order everywhere, and no threads to wait for
     loop = Loop(job, files)
     pytest.main(suite_arguments(loop.checks.assignment), plugins=[loop])
     return loop.trouble

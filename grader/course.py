@@ -68,15 +68,20 @@ class Assignment(msgspec.Struct, frozen=True):
         known = ", ".join(exercise.name for exercise in self.exercises)
         raise CourseError(f"no exercise {name!r} in {self.name}; there are {known}")
 
-    def reference_source(self) -> tuple[str, ...] | None:
-        """The code cells of the source notebook, its check cells left out; None where there are no solutions.
+    def source_cells(self) -> tuple[Cell, ...] | None:
+        """The cells of the source notebook; None where there are no solutions.
 
-        Trusted side only: no process that runs student code may ever hold it.
+        Trusted side only: no process that runs student code may ever hold them.
         """
         source = self.notebooks[1]
-        if not source.parent.parent.is_dir():
+        return _read(source).cells if source.parent.parent.is_dir() else None
+
+    def reference_source(self) -> tuple[str, ...] | None:
+        """The sources of its code cells, check cells left out; None where there are no solutions."""
+        cells = self.source_cells()
+        if cells is None:
             return None
-        return tuple(cell.source for cell in _read(source).cells if cell.type == "code" and not _is_check(cell))
+        return tuple(cell.source for cell in cells if cell.type == "code" and not _is_check(cell))
 
 
 class Course(msgspec.Struct, frozen=True):

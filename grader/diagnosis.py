@@ -119,13 +119,12 @@ def _shape_code(got: tuple[int, ...], expected: tuple[int, ...]) -> tuple[str, d
 
 def _axes_of_one(got: tuple[int, ...], expected: tuple[int, ...]) -> tuple[str, dict[str, str]]:
     """The shapes differ in axes of size 1 only; with one of them too many or few, the call that mends it."""
-    if len(got) == len(expected) + 1:
-        axes = _dropped(got, expected)
-        return "extra_axis", {"call": f"squeeze({axes[-1] - len(got)})"}
-    if len(got) == len(expected) - 1:
-        axes = _dropped(expected, got)
-        return "missing_axis", {"call": f"unsqueeze({axes[-1] - len(expected)})"}
-    return ("extra_axes" if len(got) > len(expected) else "missing_axes"), {}
+    longer, shorter = (got, expected) if len(got) > len(expected) else (expected, got)
+    kind, call = ("extra", "squeeze") if longer is got else ("missing", "unsqueeze")
+    if len(longer) - len(shorter) > 1:
+        return f"{kind}_axes", {}
+    axes = _dropped(longer, shorter)
+    return (f"{kind}_axis", {"call": f"{call}({axes[-1] - len(longer)})"}) if axes else ("shape", {})
 
 
 def _dropped(longer: tuple[int, ...], shorter: tuple[int, ...]) -> list[int]:

@@ -94,6 +94,16 @@ class _Released:
         """The exercise that a cell answers or checks."""
         return grade_id.removeprefix(CHECK) if self.roles[grade_id] == "check" else grade_id
 
+    @cached_property
+    def stubs(self) -> frozenset[str]:
+        """The shapes of the answer cells as released."""
+        return frozenset(self.shapes[name] for name in self.defines)
+
+    @cached_property
+    def defined(self) -> frozenset[str]:
+        """All names that answers define."""
+        return frozenset(name for names in self.defines.values() for name in names)
+
 
 @lru_cache(maxsize=8)
 def _released(cells: tuple[Cell, ...], exercises: tuple[str, ...]) -> _Released:
@@ -127,6 +137,7 @@ class _Entry:
     role: Role
     grade_id: str = ""
     edited: bool = False
+    stub: bool = False
     recognised: bool = False  # by its content, for want of an id
     section: str = ""
     runs: bool = False  # as the student's own code
@@ -138,10 +149,6 @@ class _Entry:
     @property
     def blank(self) -> bool:
         return not self.cell.source.strip()
-
-    @property
-    def stub(self) -> bool:
-        return self.role == "answer" and not self.edited
 
 
 @dataclass
@@ -198,16 +205,23 @@ class _Rebuilt:
         }
         for cell in self.notebook.cells:
             grade_id = cell.grade_id if cell.grade_id in self.released.roles else None
-            runnable = cell.type == "code" or (grade_id is not None and self.released.roles[grade_id] == "answer")
+            role: Role = self.released.roles[grade_id] if grade_id else "own" if cell.type == "code" else "text"
+            runnable = cell.type == "code" or role == "answer"
             code = reader.read(cell.source) if runnable else Code(cell.source)
-            shape = _shape(code) if runnable and (grade_id or lost) else ""
-            if grade_id is not None:
-                edited = shape != self.released.shapes[grade_id]
-                yield _Entry(cell, code, self.released.roles[grade_id], grade_id, edited)
-            elif shape in lost:
-                yield _Entry(cell, code, self.released.roles[lost[shape]], lost[shape], recognised=True)
-            else:
-                yield _Entry(cell, code, "own" if runnable else "text")
+            compared = grade_id or lost or code.names & self.released.defined
+            shape = source.shape(code.python) if compared and len(code.python) <= MAX_COMPARED else ""
+            recognised = grade_id is None and shape in lost
+            if recognised:
+                grade_id, role = lost[shape], self.released.roles[lost[shape]]
+            yield _Entry(
+                cell,
+                code,
+                role,
+                grade_id or "",
+                edited=grade_id is not None and shape != self.released.shapes[grade_id],
+                stub=shape in self.released.stubs,
+                recognised=recognised,
+            )
 
     def _mark_sections(self) -> None:
         """Say with which exercise each cell lies: below its heading or answer; without those, above its check."""
@@ -251,8 +265,8 @@ class _Rebuilt:
 
     def _adds(self, entry: _Entry) -> bool:
         """Does an edited locked cell add to the released one, without putting something else in place of it?"""
-        original = source.to_python(self.released.cells[entry.grade_id].source)
-        added = source.added(entry.code.python, original)
+        original, python = source.to_python(self.released.cells[entry.grade_id].source), entry.code.python
+        added = source.added(python, original) if len(python) <= MAX_COMPARED else python
         return bool(added) and not source.names(added) & source.names(original, imported=False)
 
     @cached_property
@@ -413,10 +427,6 @@ def _last(name: str, *tiers: Sequence[_Entry]) -> _Entry | None:
             if name in entry.code.names:
                 return entry
     return None
-
-
-def _shape(code: Code) -> str:
-    return source.shape(code.python) if len(code.python) <= MAX_COMPARED else ""
 
 
 def _key(heading: str) -> str:

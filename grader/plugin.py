@@ -174,6 +174,7 @@ class SelfCheck:
     """A student's own run: ``pytest`` in the folder of the notebook."""
 
     def __init__(self, config: pytest.Config, assignment: Assignment, path: Path) -> None:
+        torch.set_num_threads(1)  # as in the batch
         self.config, self.path = config, path
         self.checks = Checks(assignment)
         config.stash[GRADING] = self.checks

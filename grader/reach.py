@@ -12,6 +12,7 @@ import ast
 import builtins
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -19,10 +20,10 @@ from itertools import product
 from grader.source import parsed
 from grader.vocabulary import CONVENTIONAL, HIDING, HIDING_ATTRIBUTES, HIDING_ROOTS, KNOWN, NAMES
 
-MAX_STEPS = 60_000
-MAX_NESTING = 45
+MAX_STEPS = 300_000  # expressions looked at for one answer
+MAX_NESTING = 60
 MAX_VALUES = 64
-MAX_NODES = 200_000
+MAX_PASSES = 12
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -50,6 +51,7 @@ class Own:
 
     node: Function | ast.ClassDef
     scope: Scope  # where it is defined
+    order: int | None = None  # at which statement of the notebook; None inside functions
 
     @property
     def name(self) -> str:
@@ -87,8 +89,8 @@ class Binding:
     value: ast.AST | None = None
     path: str = ""
     sure: bool = True  # nothing earlier can be meant
-    element: bool = False  # the name is an element of the value
     deleted: bool = False
+    at: Scope | None = None  # where the value is read, when not in the scope of the name
 
 
 @dataclass(eq=False)
@@ -100,7 +102,7 @@ class Scope:
     is_class: bool = False
     names: dict[str, list[Binding]] = field(default_factory=dict)
     outer: set[str] = field(default_factory=set)  # declared global
-    order: int | None = None  # where a class body stands in its cell run
+    order: int | None = None  # the statement that a class body or comprehension belongs to, outside functions
 
     def bind(self, name: str, binding: Binding) -> None:
         self.names.setdefault(name, []).append(binding)
@@ -152,19 +154,19 @@ class Notebook:
         self.dynamic = False  # the notebook's top level runs text, or binds names that the source does not show
         self._owns: dict[int, Own] = {}
         self._scopes: dict[int, Scope] = {}
-        self._busy: set[tuple[int, int | None]] = set()
-        self._known: dict[tuple[int, int, int | None], Values] = {}
-        self._cycle = False
+        self._cells: dict[int, int] = {}
         self._steps = 0
-        self._cell_of: dict[int, int] = {}
+        self._known: dict[object, dict[str, Values]] = {}  # what the names of a scope stand for
+        self._open: dict[object, dict[str, Values]] = {}  # the same, while being worked out
+        self._touched: set[object] = set()  # the open ones that were looked at
+        self._cell_at: list[int] = [-1]
         order = 0
         for index, (_, text) in enumerate(cells):
             tree = tree_of(text)
             for statement in _with_magics(tree.body) if tree else []:
                 order += 1
-                self._cell_of[order] = index
+                self._cell_at.append(index)
                 self._read([statement], self.module, order, index)
-        self.end = order + 1
 
     # ------------------------------------------------------------ binding
 
@@ -178,12 +180,12 @@ class Notebook:
             match node:
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                     scope.bind(name, Binding(at, node, sure=sure))
-                    self._cells_of(node, cell)
+                    self._cells[id(node)] = cell
                     if scope is self.module:
                         self._globals_in(node, at)
                     continue
                 case ast.Lambda():
-                    self._cells_of(node, cell)
+                    self._cells[id(node)] = cell
                     continue
                 case ast.Import(names=names):
                     for alias in names:
@@ -209,7 +211,7 @@ class Notebook:
                 case ast.NamedExpr(target=target, value=value):
                     self._bind(target, value, scope, order, False)
                 case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
-                    self._bind(target, value, scope, order, False, element=True)
+                    self._bind(target, value, scope, order, False)
                     inner = False
                 case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
                     self._bind(target, value, scope, order, sure)
@@ -228,42 +230,39 @@ class Notebook:
                     self._grow(node, scope, order)
             stack.extend((child, inner) for child in reversed(list(ast.iter_child_nodes(node))))
 
-    def _bind(
-        self, target: ast.expr, value: ast.expr, scope: Scope, order: int | None, sure: bool, element: bool = False
-    ) -> None:
+    def _bind(self, target: ast.expr, value: ast.expr, scope: Scope, order: int | None, sure: bool) -> None:
         match target:
-            case ast.Name(id=name):
-                home = self.module if name in scope.outer else scope
-                at = self.end_or(order) if home is not scope else (order or 0)
-                home.bind(name, Binding(at, value, sure=sure and home is scope, element=element))
+            case ast.Name(id=name) if name not in scope.outer:
+                scope.bind(name, Binding(order or 0, value, sure=sure))
             case ast.Starred(value=inner):
-                self._bind(inner, value, scope, order, sure, element)
+                self._bind(inner, value, scope, order, sure)
             case ast.Tuple(elts=targets) | ast.List(elts=targets):
-                parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) and not element else []
+                parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
                 starred = any(isinstance(part, ast.Starred) for part in [*parts, *targets])
-                if len(parts) == len(targets) and not starred:
-                    for inner, part in zip(targets, parts, strict=True):
-                        self._bind(inner, part, scope, order, sure)
-                else:
-                    for inner in targets:
-                        self._bind(inner, value, scope, order, sure, element=True)
+                paired = len(parts) == len(targets) and not starred
+                for index, inner in enumerate(targets):
+                    self._bind(inner, parts[index] if paired else value, scope, order, sure)
             case ast.Attribute(attr=attr, value=base):
                 self._store(Store(attr, base, value, scope, order))
-            case ast.Subscript(value=base, slice=ast.Constant(value=str(key))) if _is_call(base, "globals"):
+            case ast.Subscript(value=base, slice=ast.Constant(value=str(key))) if scope is self.module and _is_call(
+                base, "globals"
+            ):
                 self.module.bind(key, Binding(order or 0, value, sure=False))
             case ast.Subscript(value=base):
                 if scope is self.module and _is_call(base, "globals", "vars", "locals"):
                     self.dynamic = True
                 if root := _root(base):
-                    scope.bind(root, Binding(order or 0, value, sure=False))
+                    self._weak(root, value, scope, order)
 
-    def end_or(self, order: int | None) -> int:
-        return order if order is not None else 0
+    def _weak(self, name: str, value: ast.expr, scope: Scope, order: int | None) -> None:
+        """``name`` also holds ``value`` from here on. What code inside functions puts elsewhere is seen there."""
+        if scope is self.module or name in scope.names:
+            scope.bind(name, Binding(order or 0, value, sure=False))
 
     def _store(self, store: Store) -> None:
         self.stores.setdefault(store.attr, []).append(store)
         if root := _root(store.base):
-            store.scope.bind(root, Binding(store.order or 0, store.value, sure=False))
+            self._weak(root, store.value, store.scope, store.order)
 
     def _grow(self, call: ast.Call, scope: Scope, order: int | None) -> None:
         """Bind what ``xs.append(f)`` and ``setattr(x, "f", f)`` put somewhere."""
@@ -273,7 +272,7 @@ class Notebook:
                     self.dynamic = True
                 if root := _root(base):
                     for value in _arguments(call):
-                        scope.bind(root, Binding(order or 0, value, sure=False))
+                        self._weak(root, value, scope, order)
             case ast.Name(id="setattr") if len(call.args) == 3:
                 match call.args[1]:
                     case ast.Constant(value=str(attr)):
@@ -301,59 +300,72 @@ class Notebook:
             if isinstance(target, ast.Name) and target.id in declared:
                 self.module.bind(target.id, Binding(order, value, sure=False))
 
-    def _cells_of(self, node: ast.AST, cell: int) -> None:
-        self._cell_of[-id(node)] = cell
-
-    def own(self, node: Function | ast.ClassDef, scope: Scope) -> Own:
+    def own(self, node: Function | ast.ClassDef, scope: Scope, order: int | None = None) -> Own:
         """The one `Own` of a definition."""
-        return self._owns.setdefault(id(node), Own(node, scope))
+        if id(node) not in self._owns:
+            self._owns[id(node)] = Own(node, scope, order)
+        return self._owns[id(node)]
 
     def inside(self, own: Own) -> Scope:
         """The scope inside a function or class."""
         node = own.node
         if id(node) not in self._scopes:
-            cell = self._cell_of.get(-id(node), own.scope.cell)
-            scope = Scope(own.scope, cell, isinstance(node, ast.ClassDef))
+            cell = self._cells.get(id(node), own.scope.cell)
+            is_class = isinstance(node, ast.ClassDef)
+            scope = Scope(own.scope, cell, is_class, order=own.order if is_class else None)
             self._scopes[id(node)] = scope
-            if isinstance(node, ast.Lambda):
-                self._parameters(node, scope)
-                self._read([node.body], scope, None, cell)
-            else:
-                if not isinstance(node, ast.ClassDef):
-                    self._parameters(node, scope)
-                self._read(node.body, scope, None, cell)
+            if not isinstance(node, ast.ClassDef):
+                self._parameters(own, node.args, scope)
+            self._read([node.body] if isinstance(node, ast.Lambda) else node.body, scope, None, cell)
         return self._scopes[id(node)]
 
-    def _parameters(self, node: Function, scope: Scope) -> None:
-        a = node.args
+    def _parameters(self, own: Own, a: ast.arguments, scope: Scope) -> None:
         positional = [*a.posonlyargs, *a.args]
         for arg in [*positional, *a.kwonlyargs, *([a.vararg] if a.vararg else []), *([a.kwarg] if a.kwarg else [])]:
             scope.bind(arg.arg, Binding(0))
         pairs = list(zip(reversed(positional), reversed(a.defaults), strict=False))
         pairs += [(arg, value) for arg, value in zip(a.kwonlyargs, a.kw_defaults, strict=True) if value]
         for arg, value in pairs:
-            scope.bind(arg.arg, Binding(0, value, sure=False))
+            scope.bind(arg.arg, Binding(own.order or 0, value, sure=False, at=own.scope))
 
-    def comprehension(self, node: ast.AST, scope: Scope) -> Scope:
+    def comprehension(self, node: ast.AST, scope: Scope, order: int | None = None) -> Scope:
         """The scope inside a comprehension."""
         if id(node) not in self._scopes:
-            inner = Scope(scope, scope.cell)
-            for generator in getattr(node, "generators", []):
-                self._bind(generator.target, generator.iter, inner, None, False, element=True)
+            inner = Scope(scope, scope.cell, order=order)
             self._scopes[id(node)] = inner
+            for generator in getattr(node, "generators", []):
+                self._bind(generator.target, generator.iter, inner, None, False)
         return self._scopes[id(node)]
+
+    def is_local(self, name: str, scope: Scope) -> bool:
+        """Does a function, class or comprehension around ``scope`` bind ``name``?"""
+        return self._home(name, scope) is not self.module
+
+    def _home(self, name: str, scope: Scope) -> Scope:
+        place = scope
+        while place.parent is not None and name not in place.outer:
+            if name in place.names and (place is scope or not place.is_class):
+                return place
+            place = place.parent
+        return self.module
 
     # ------------------------------------------------------------ values
 
+    def cell_at(self, order: int) -> int:
+        """The cell in which the top-level statement number ``order`` stands."""
+        return self._cell_at[order]
+
+    def begin(self) -> None:
+        """Start counting the work anew: for the next answer."""
+        self._steps = 0
+
     def values(self, node: ast.AST | None, scope: Scope, before: int | None = None) -> Values:
         """What the expression ``node`` may stand for; at the module's level, before its statement ``before``."""
-        self._steps = 0
         return self._values(node, scope, before, 0)
 
     def named(self, name: str) -> Values:
-        """What the top-level ``name`` stands for at the end."""
-        self._steps = 0
-        return self._lookup(name, self.module, None, 0)
+        """What the top-level ``name`` stands for at the end; empty when no cell binds it."""
+        return self._lookup(name, self.module, None, 0) if name in self.module.names else frozenset()
 
     def _values(self, node: ast.AST | None, scope: Scope, before: int | None, depth: int) -> Values:
         self._steps += 1
@@ -370,7 +382,7 @@ class Notebook:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 return self._definition(node, scope, before, deeper)
             case ast.Lambda():
-                return frozenset({self.own(node, scope)})
+                return frozenset({self.own(node, scope, before)})
             case ast.Attribute(value=base, attr=attr):
                 return self._attribute(self._values(base, scope, before, deeper), attr, deeper)
             case ast.Call():
@@ -379,8 +391,8 @@ class Notebook:
                 return self._item(base, key, scope, before, deeper)
             case ast.BinOp(op=ast.Add()):
                 return self._sum(node, scope, before, deeper)
-            case ast.BinOp(left=left, right=right):
-                return self._union((left, right), scope, before, deeper) - self._texts(left, right) | _NOTHING
+            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+                return self._union((left, right), scope, before, deeper)
             case ast.JoinedStr(values=parts):
                 return self._joined([self._values(part, scope, before, deeper) for part in parts])
             case ast.FormattedValue(value=value, conversion=-1, format_spec=None):
@@ -396,13 +408,10 @@ class Notebook:
             case ast.BoolOp(values=elements):
                 return self._union(elements, scope, before, deeper)
             case ast.ListComp(elt=element) | ast.SetComp(elt=element) | ast.GeneratorExp(elt=element):
-                return self._values(element, self.comprehension(node, scope), before, deeper)
+                return self._values(element, self.comprehension(node, scope, before), before, deeper)
             case ast.DictComp(value=element):
-                return self._values(element, self.comprehension(node, scope), before, deeper)
+                return self._values(element, self.comprehension(node, scope, before), before, deeper)
         return _NOTHING
-
-    def _texts(self, *nodes: ast.AST) -> Values:
-        return frozenset()
 
     def _union(self, nodes: Iterable[ast.AST | None], scope: Scope, before: int | None, depth: int) -> Values:
         found: set[Value] = set()
@@ -435,7 +444,7 @@ class Notebook:
 
     def _definition(self, node: ast.AST, scope: Scope, before: int | None, depth: int) -> Values:
         assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-        found: set[Value] = {self.own(node, scope)}
+        found: set[Value] = {self.own(node, scope, before)}
         for decorator in node.decorator_list:
             found |= {v for v in self._values(decorator, scope, before, depth) if isinstance(v, (Own, Lib))}
         return frozenset(found)
@@ -449,7 +458,8 @@ class Notebook:
                 case Lib(path) if hiding(path):
                     found.add(value)
                     if path.endswith((".__import__", ".import_module")):
-                        found |= {Lib(v.text) for v in self._argument(node, scope, before, depth) if isinstance(v, Text)}
+                        names = self._argument(node, scope, before, depth)
+                        found |= {Lib(name.text) for name in names if isinstance(name, Text)}
                 case Lib("builtins.type"):
                     pass
                 case Lib(path):
@@ -496,7 +506,7 @@ class Notebook:
             first = len(node.args) - 1
         names = self._argument(node, scope, before, depth, first) if first >= 0 else _NOTHING
         if any(not isinstance(name, Text) for name in names):
-            return frozenset({Lib(f"builtins.getattr with a name that is computed")})
+            return frozenset({Lib("builtins.getattr with a computed name")})
         base = _NOTHING
         if path == "builtins.getattr":
             base = self._argument(node, scope, before, depth)
@@ -517,19 +527,36 @@ class Notebook:
         return found
 
     def _returned(self, own: Own, depth: int) -> Values:
-        key = (-id(own.node), None)
-        if key in self._busy:
-            self._cycle = True
-            return _NOTHING
-        self._busy.add(key)
-        try:
+        """What a call of a function of the notebook may give."""
+        if isinstance(own.node, ast.ClassDef):
+            return frozenset({own})
+        if (memo := self._memo(own)) is None:
             inner = self.inside(own)
-            if isinstance(own.node, ast.Lambda):
-                return self._values(own.node.body, inner, None, depth)
-            assert not isinstance(own.node, ast.ClassDef)
-            return self._union(_returns(own.node), inner, None, depth)
+            results = [own.node.body] if isinstance(own.node, ast.Lambda) else list(_returns(own.node))
+            with self._working(own) as memo:
+                memo[""] = self._union(results, inner, None, depth)
+        return memo.get("", frozenset())
+
+    def _memo(self, key: object) -> dict[str, Values] | None:
+        if key in self._open:
+            self._touched.add(key)
+            return self._open[key]
+        return self._known.get(key)
+
+    @contextmanager
+    def _working(self, key: object) -> Iterator[dict[str, Values]]:
+        """Work ``key`` out; remember it unless it hangs on something that is still being worked out."""
+        before, self._touched = self._touched, set()
+        memo: dict[str, Values] = {}
+        self._open[key] = memo
+        try:
+            yield memo
         finally:
-            self._busy.discard(key)
+            del self._open[key]
+        self._touched.discard(key)
+        if not self._touched and self._steps <= MAX_STEPS:
+            self._known[key] = memo
+        self._touched |= before
 
     def _item(self, base: ast.expr, key: ast.expr, scope: Scope, before: int | None, depth: int) -> Values:
         names = [v.text for v in self._values(key, scope, before, depth) if isinstance(v, Text)]
@@ -574,7 +601,7 @@ class Notebook:
             return self._lookup(attr, inner, None, depth + 1)
         found: Values = frozenset()
         for base in own.node.bases:
-            for value in self._values(base, own.scope, None, depth + 1):
+            for value in self._values(base, own.scope, own.order, depth + 1):
                 if isinstance(value, Own) and value is not own:
                     found |= self._member(value, attr, depth + 1)
                 elif isinstance(value, Lib):
@@ -582,61 +609,58 @@ class Notebook:
         return found
 
     def _lookup(self, name: str, scope: Scope, before: int | None, depth: int) -> Values:
-        if depth > MAX_NESTING:
-            return frozenset({TOO_DEEP})
-        place: Scope | None = scope
-        while place is not None and place is not self.module:
-            if name in place.outer:
-                break
-            if name in place.names and (place is scope or not place.is_class):
-                return self._bound(place.names[name], name, place, None if not place.is_class else before, depth)
-            place = place.parent
-        bindings = self.module.names.get(name, [])
-        if before is not None:
-            bindings = [b for b in bindings if b.order < before]
-        sure = [i for i, b in enumerate(bindings) if b.sure]
-        bindings = bindings[sure[-1] :] if sure else bindings
-        found: Values = frozenset()
-        if bindings and not bindings[0].deleted:
-            found = self._bound(bindings, name, self.module, before, depth)
-        if not sure or bindings[0].deleted:
-            found |= self._unbound(name, depth)
-        return found
+        place = self._home(name, scope)
+        if place is not self.module:
+            return self._names(place, depth).get(name, _NOTHING)
+        key = (name, before)
+        if (memo := self._memo(key)) is None:
+            bindings = self._visible(name, before)
+            with self._working(key) as memo:
+                found = self._union_of(bindings, self.module, depth)
+                if not any(b.sure and not b.deleted for b in bindings):
+                    found |= self._unbound(name, depth)
+                memo[""] = found
+        return memo.get("", frozenset())
 
-    def _bound(self, bindings: list[Binding], name: str, place: Scope, before: int | None, depth: int) -> Values:
+    def _visible(self, name: str, before: int | None) -> list[Binding]:
+        """The module's bindings of ``name`` that may hold before the statement ``before``."""
+        bindings = [b for b in self.module.names.get(name, []) if before is None or b.order < before or not b.order]
+        sure = [index for index, b in enumerate(bindings) if b.sure]
+        return bindings[sure[-1] :] if sure else bindings
+
+    def _names(self, scope: Scope, depth: int) -> dict[str, Values]:
+        """What the names of a function's, class's or comprehension's scope stand for: all at once, in no order."""
+        if (memo := self._memo(scope)) is None:
+            with self._working(scope) as memo:
+                for _ in range(MAX_PASSES):
+                    earlier = dict(memo)
+                    for name, bindings in list(scope.names.items()):
+                        memo[name] = memo.get(name, frozenset()) | self._union_of(bindings, scope, depth)
+                    if memo == earlier:
+                        break
+        return memo
+
+    def _union_of(self, bindings: list[Binding], place: Scope, depth: int) -> Values:
         found: set[Value] = set()
         for binding in bindings:
-            key = (id(binding), before)
-            if key in self._busy:
-                self._cycle = True
-                continue
             if binding.path:
                 found.add(Lib(binding.path))
-                continue
-            if binding.value is None:
+            elif binding.value is None:
                 found.add(UNKNOWN)
-                continue
-            self._busy.add(key)
-            try:
-                at = binding.order if place is self.module else None
-                where = place
-                if place is not self.module and binding in place.names.get(name, []) and self._is_default(place, binding):
-                    where = place.parent or self.module
-                found |= self._values(binding.value, where, at if at else None, depth)
-            finally:
-                self._busy.discard(key)
+            else:
+                where = binding.at or place
+                at = (binding.order or None) if where is self.module else where.order
+                found |= self._values(binding.value, where, at, depth + 1)
             if len(found) > MAX_VALUES:
                 return frozenset({TOO_DEEP})
-        return frozenset(found) or _NOTHING
-
-    def _is_default(self, place: Scope, binding: Binding) -> bool:
-        return False
+        return frozenset(found)
 
     def _unbound(self, name: str, depth: int) -> Values:
         """A name that no cell binds: patched in, a builtin, or from a wildcard import."""
         found: set[Value] = set()
         for store in self.stores.get(name, []):
-            if any(v in (Lib("builtins"), Lib("__main__")) for v in self._values(store.base, store.scope, store.order, depth + 1)):
+            base = self._values(store.base, store.scope, store.order, depth + 1)
+            if base & {Lib("builtins"), Lib("__main__"), Lib("builtins.__builtins__")}:
                 found |= self._values(store.value, store.scope, store.order, depth + 1)
         if _OUTPUT.match(name):
             return frozenset({Lib("builtins.Out")})
@@ -711,3 +735,272 @@ def _with_magics(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                             yield from tree.body
                             continue
         yield statement
+
+
+# ---------------------------------------------------------------- reach
+
+
+class Reach:
+    """The code that the top-level ``name`` reaches: itself, its helpers, their classes, what was patched in.
+
+    ``uses`` are the library names and marks in that code, ``names`` the top-level names it reads, ``data`` those
+    that are no function, class or module, ``owns`` the functions and classes, ``stored`` the attributes that it or
+    its classes define, ``hidden`` the constructs that hide what is called.
+    """
+
+    def __init__(self, book: Notebook, name: str) -> None:
+        self.book = book
+        self.name = name
+        self.values = self._start()
+        self.owns: dict[int, Own] = {}
+        self.uses: list[Use] = []
+        self.hidden: list[Use] = []
+        self.names: set[str] = set()
+        self.data: set[str] = set()
+        self.stored: set[str] = set()
+        self._todo: list[Own] = []
+        self._seen: set[tuple[str, int, int]] = set()
+        self._plain: set[int] = set()
+        self._patches: set[str] = set()
+        line, cell = self.place()
+        for value in sorted(self.values, key=_order):
+            self._value(value, cell, line)
+        for own in list(self._todo):
+            if own.node in self._bodies(name):
+                self._plain |= _plain_nodes(own.node)
+        while self._todo:
+            own = self._todo.pop()
+            self._enter(own)
+
+    def _start(self) -> Values:
+        self.book.begin()
+        return self.book.named(self.name)
+
+    def _bodies(self, name: str) -> list[ast.AST | None]:
+        return [binding.value for binding in self.book.module.names.get(name, [])]
+
+    def place(self) -> tuple[int, int]:
+        """Line and cell of the answer's last definition."""
+        bindings = self.book.module.names.get(self.name, [])
+        if not bindings:
+            return 0, -1
+        node = bindings[-1].value
+        return getattr(node, "lineno", 1), self.book.cell_at(bindings[-1].order)
+
+    # ------------------------------------------------------------ what is found
+
+    def _use(self, path: str, node: ast.AST | None, scope: Scope, line: int = 0) -> None:
+        line = getattr(node, "lineno", line)
+        key = (path, scope.cell, line)
+        if key in self._seen and id(node) not in self._plain:
+            return
+        self._seen.add(key)
+        use = Use(path, scope.cell, line, id(node) in self._plain, node, scope)
+        self.uses.append(use)
+        if hiding(path):
+            self.hidden.append(use)
+
+    def _value(self, value: Value, cell: int, line: int, node: ast.AST | None = None) -> None:
+        scope = Scope(None, cell)
+        match value:
+            case Own():
+                if id(value.node) not in self.owns:
+                    self.owns[id(value.node)] = value
+                    self._todo.append(value)
+            case Lib(path):
+                if node is None:
+                    self._use(path, None, scope, line)
+                else:
+                    self._use(path, node, scope)
+            case Word("too deep"):
+                self.hidden.append(Use("builtins.code too deep to follow", cell, line))
+
+    def _values(self, values: Values, scope: Scope, node: ast.AST) -> None:
+        for value in sorted(values, key=_order):
+            self._value(value, scope.cell, getattr(node, "lineno", 0), node)
+
+    # ------------------------------------------------------------ the walk
+
+    def _enter(self, own: Own) -> None:
+        node, inner = own.node, self.book.inside(own)
+        for expression in getattr(node, "decorator_list", []):
+            self._walk(expression, own.scope, own.order)
+        if isinstance(node, ast.ClassDef):
+            for expression in [*node.bases, *(keyword.value for keyword in node.keywords)]:
+                self._values(self.book.values(expression, own.scope, own.order), own.scope, expression)
+            self.stored.update(inner.names)
+        else:
+            for default in [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]:
+                self._values(self.book.values(default, own.scope, own.order), own.scope, default)
+        for statement in [node.body] if isinstance(node, ast.Lambda) else node.body:
+            self._walk(statement, inner, inner.order)
+
+    def _walk(self, start: ast.AST, scope: Scope, before: int | None) -> None:
+        stack = [(start, scope)]
+        while stack:
+            node, where = stack.pop()
+            stack.extend((child, inner) for child, inner in self._visit(node, where, before))
+
+    def _visit(self, node: ast.AST, scope: Scope, before: int | None) -> list[tuple[ast.AST, Scope]]:
+        """Note what ``node`` uses; give what is to be visited inside it."""
+        book = self.book
+        skip: set[int] = set()
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
+                self._value(book.own(node, scope, before), scope.cell, node.lineno)
+                return []
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                inner = book.comprehension(node, scope, before)
+                return [(child, inner) for child in ast.iter_child_nodes(node)]
+            case ast.Name(id=name, ctx=ast.Load()):
+                self._name(name, node, scope, before)
+            case ast.Attribute(ctx=ast.Load()):
+                self._attribute(node, scope, before)
+            case ast.Attribute(attr=attr):
+                self.stored.add(attr)
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    if isinstance(target, ast.Attribute) and not _is_false(value):
+                        self._use(
+                            f"?.{target.attr}=" if target.attr != "requires_grad" else "requires_grad=", node, scope
+                        )
+            case ast.AnnAssign(annotation=annotation):
+                skip.add(id(annotation))
+            case ast.arg():
+                return []
+            case ast.BinOp(op=ast.MatMult()) | ast.AugAssign(op=ast.MatMult()):
+                self._use("@", node, scope)
+            case ast.BinOp(op=ast.Mult()) | ast.AugAssign(op=ast.Mult()):
+                self._use("*", node, scope)
+            case ast.Subscript(slice=key):
+                self._index(node, key, scope, before)
+                match node.value:
+                    case ast.Call(func=ast.Name(id=("globals" | "locals" | "vars"))):
+                        skip.add(id(node.value))
+            case ast.Call():
+                skip |= self._call(node, scope, before)
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[ast.Call(func=ast.Name(id="globals"))]):
+                skip.add(id(node.comparators[0]))
+        return [(child, scope) for child in ast.iter_child_nodes(node) if id(child) not in skip]
+
+    def _name(self, name: str, node: ast.Name, scope: Scope, before: int | None) -> None:
+        values = self.book.values(node, scope, before)
+        self._values(values, scope, node)
+        if not self.book.is_local(name, scope) and name in self.book.module.names:
+            self.names.add(name)
+            if not any(isinstance(value, (Own, Lib)) for value in values):
+                self.data.add(name)
+
+    def _attribute(self, node: ast.Attribute, scope: Scope, before: int | None) -> None:
+        bases = self.book.values(node.value, scope, before)
+        values = self.book.values(node, scope, before)
+        own = [base for base in bases if isinstance(base, Own)]
+        self._values(frozenset(v for v in values if v is not UNKNOWN), scope, node)
+        if UNKNOWN in values and not (own and UNKNOWN not in bases and node.attr in self._members(own)):
+            self._use(f"?.{node.attr}", node, scope)
+        if node.attr not in self._patches:
+            self._patches.add(node.attr)
+            for store in self.book.stores.get(node.attr, []):
+                if store.order is not None:
+                    self._values(self.book.values(store.value, store.scope, store.order), store.scope, store.value)
+
+    def _members(self, owns: list[Own]) -> set[str]:
+        """The attributes that classes define, on themselves and through ``self``."""
+        found: set[str] = set()
+        for own in owns:
+            found.update(self.book.inside(own).names)
+            found.update(
+                n.attr for n in ast.walk(own.node) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
+            )
+        return found
+
+    def _index(self, node: ast.Subscript, key: ast.expr, scope: Scope, before: int | None) -> None:
+        for part in key.elts if isinstance(key, ast.Tuple) else [key]:
+            if isinstance(part, (ast.Slice, ast.BinOp, ast.Call)):
+                continue
+            values = self.book.values(part, scope, before)
+            if NONE in values or any(isinstance(v, Lib) and v.path.endswith(".newaxis") for v in values):
+                self._use("[None]", node, scope)
+        match node.value:
+            case ast.Call(func=ast.Name(id=("globals" | "locals" | "vars") as name), args=args):
+                owner = self.book.values(args[0], scope, before) if args else frozenset({Lib("")})
+                told = all(isinstance(v, Text) for v in self.book.values(key, scope, before))
+                if not told and any(isinstance(v, Lib) for v in owner):
+                    self._use(f"builtins.{name}() with a computed name", node, scope)
+                self._values(self.book.values(node, scope, before), scope, node)
+                if told and name == "globals":
+                    self._global(key, node, scope, before)
+            case ast.Attribute(attr="__dict__", value=of):
+                owner = self.book.values(of, scope, before)
+                told = all(isinstance(v, Text) for v in self.book.values(key, scope, before))
+                if not told and any(isinstance(v, Lib) for v in owner):
+                    self._use("builtins.__dict__ with a computed name", node, scope)
+                self._values(self.book.values(node, scope, before), scope, node)
+
+    def _global(self, key: ast.expr, node: ast.AST, scope: Scope, before: int | None) -> None:
+        for value in self.book.values(key, scope, before):
+            if isinstance(value, Text) and value.text in self.book.module.names:
+                self.names.add(value.text)
+                if not any(isinstance(v, (Own, Lib)) for v in self.book.values(node, scope, before)):
+                    self.data.add(value.text)
+
+    def _call(self, node: ast.Call, scope: Scope, before: int | None) -> set[int]:
+        """What a call hides or asks for; gives the parts that are not to be visited."""
+        for keyword in node.keywords:
+            if keyword.arg == "requires_grad" and not _is_false(keyword.value):
+                self._use("requires_grad=", node, scope)
+        callees = {v.path for v in self.book.values(node.func, scope, before) if isinstance(v, Lib)}
+        if callees & _BY_NAME or any(c.endswith((".__getattribute__", ".__getattr__")) for c in callees):
+            found = self.book.values(node, scope, before)
+            self._values(frozenset(v for v in found if isinstance(v, (Own, Lib))), scope, node)
+            if UNKNOWN in found and len(node.args) > 1:
+                for name in self.book.values(node.args[1], scope, before):
+                    if isinstance(name, Text):
+                        self._use(f"?.{name.text}", node, scope)
+        if callees & {"builtins.isinstance", "builtins.issubclass"}:
+            return {id(argument) for argument in node.args[1:]}
+        if "builtins.globals" in callees:
+            self._use("builtins.globals() with a computed name", node, scope)
+        for name in callees & {"builtins.vars", "builtins.locals", "builtins.dir"} if node.args else ():
+            owner = self.book.values(node.args[0], scope, before)
+            if name == "builtins.vars" and any(isinstance(v, Lib) for v in owner):
+                self._use("builtins.vars() with a computed name", node, scope)
+        return set()
+
+
+def _order(value: Value) -> tuple[int, str, int]:
+    match value:
+        case Lib(path):
+            return 0, path, 0
+        case Own(node=node):
+            return 1, value.name, getattr(node, "lineno", 0)
+        case Text(text):
+            return 2, text, 0
+    return 3, value.word, 0
+
+
+def _is_false(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and not node.value
+
+
+def _plain_nodes(node: ast.AST) -> set[int]:
+    """Ids of the nodes that run whenever the function does."""
+    if isinstance(node, ast.Lambda):
+        statements: list[ast.AST] = [node.body]
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        statements = []
+        for statement in node.body:
+            if not isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)):
+                break
+            statements.append(statement)
+    else:
+        return set()
+    found: set[int] = set()
+    stack = statements
+    while stack:
+        child = stack.pop()
+        if isinstance(child, (ast.IfExp, ast.BoolOp, ast.Lambda, *_COMPREHENSIONS)):
+            continue
+        found.add(id(child))
+        stack.extend(ast.iter_child_nodes(child))
+    return found

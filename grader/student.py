@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -65,7 +66,7 @@ class Student:
         self._exercise = ""
         self._late: dict[str, StudentTimeout] = {}
         self._watching: list[Seen] | None = None
-        self.last: CallShown | None = None
+        self._last: _Last | None = None
         self._codec = Codec(+1, leave=self._cannot_send, fetch=self._handle, make=self._cannot_make)
 
     # ------------------------------------------------------------ the plugin's side
@@ -73,7 +74,7 @@ class Student:
     def begin(self, exercise: str, check_id: str, place: int) -> None:
         """A check of ``exercise`` begins: its cells run up to ``place``, tables are empty, seeds are the check's own."""
         self._exercise = exercise
-        self._watching, self.last = None, None
+        self._watching, self._last = None, None
         self._codec.forget()
         if late := self._late.get(exercise):
             raise late
@@ -86,6 +87,11 @@ class Student:
                 self._attempt.begin(seed_of(check_id))
             except WorkerGone as gone:
                 raise self._gone(gone) from None
+
+    @property
+    def last(self) -> CallShown | None:
+        """The last call of this check, as a report shows it."""
+        return self._last.shown() if self._last else None
 
     # ------------------------------------------------------------ the suite's side
 
@@ -150,7 +156,7 @@ class Student:
     def _call(
         self, base: str | int, attrs: list[str], args: Sequence[object], kwargs: dict[str, object], text: str
     ) -> Any:
-        self.last = self._shown(text, args, kwargs)
+        self._last = _Last(text, self._named(text, args, kwargs))
         self._codec.begin_message()
         encode = self._codec.encode
         wire_args = [encode(value) for value in args]
@@ -165,7 +171,7 @@ class Student:
 
     def _ask(self, ask: wire.Ask, text: str, args: Sequence[object]) -> Any:
         if text:
-            self.last = CallShown(text)
+            self._last = _Last(text, None)
         self._codec.begin_message()
         return self._send(ask)
 
@@ -183,12 +189,12 @@ class Student:
             raise self._gone(WorkerGone("protocol", str(error))) from None
 
     def _take(self, reply: Reply, blobs: wire.Blobs) -> Any:
+        changed = self._names(reply.changed) if reply.changed else ""
         self._codec.receive(blobs)
         result = self._codec.decode(reply.outcome.value) if isinstance(reply.outcome, Returned) else None
         self._codec.set_attrs(reply.attrs)  # after the value, which they may be set on
-        if reply.printed and self.last is not None:
-            printed = reply.printed + (f"\n... {reply.cut} characters more" if reply.cut else "")
-            self.last = CallShown(self.last.text, self.last.inputs, (self.last.printed + printed)[:8000])
+        if reply.printed and self._last is not None:
+            self._last.printed += reply.printed + (f"\n... {reply.cut} characters more" if reply.cut else "")
         if self._watching is not None and reply.seen is not None:
             self._watching.append(reply.seen)
         match reply.outcome:
@@ -196,8 +202,8 @@ class Student:
                 raise StudentMissing(Finding("missing", "missing", {"name": name}))
             case Raised():
                 raise self._raised(reply.outcome)
-        if reply.changed:
-            raise Mismatch(Finding("wrong", "changed_input", {"names": self._names(reply.changed)}))
+        if changed:
+            raise Mismatch(Finding("wrong", "changed_input", {"names": changed}))
         return result
 
     # ------------------------------------------------------------ findings
@@ -234,34 +240,18 @@ class Student:
 
     # ------------------------------------------------------------ names and texts
 
-    def _shown(self, text: str, args: Sequence[object], kwargs: dict[str, object]) -> CallShown:
+    def _named(self, text: str, args: Sequence[object], kwargs: dict[str, object]) -> list[tuple[str, object]]:
+        """The arguments with the parameters' names, as far as the exercise's stub tells them."""
         names = self._parameters.get(text, [])
-        inputs, words = [], []
-        for index, value in enumerate(args):
-            name = names[index] if index < len(names) else f"x{index + 1}" if len(args) > 1 else "x"
-            plain = value is None or type(value) in (bool, int, float, str)
-            words.append(show(value) if plain else name)
-            if not plain:
-                inputs.append((name, value))
-        for name, value in kwargs.items():
-            plain = value is None or type(value) in (bool, int, float, str)
-            words.append(f"{name}={show(value) if plain else name}")
-            if not plain:
-                inputs.append((name, value))
-        self._last_inputs = inputs
-        return CallShown(f"{text}({', '.join(words)})", tuple(Shown(name, show(value)) for name, value in inputs))
+        spare = ["x"] if len(args) == 1 else [f"x{number + 1}" for number in range(len(args))]
+        return [*zip([*names, *spare[len(names) :]], args, strict=False), *((f"{k}=", v) for k, v in kwargs.items())]
 
     def _names(self, numbers: Sequence[int]) -> str:
-        known = [name for name, value in self._last_inputs if self._codec.number(value) in numbers]
-        attrs = [
-            f"{name}.{attr}"
-            for name, value in self._last_inputs
-            for attr, held in getattr(value, "__dict__", {}).items()
-            if self._codec.number(held) in numbers
-        ]
-        return ", ".join([*known, *attrs]) or "an input"
-
-    _last_inputs: list[tuple[str, object]] = []  # noqa: RUF012  (replaced, never changed)
+        """The arguments, and attributes of arguments, that go by these numbers."""
+        inputs = [(name.rstrip("="), value) for name, value in (self._last and self._last.arguments) or ()]
+        attrs = [(f"{name}.{k}", held) for name, value in inputs for k, held in getattr(value, "__dict__", {}).items()]
+        known = [name for name, value in [*inputs, *attrs] if self._codec.number(value) in numbers]
+        return ", ".join(known) or "an input"
 
     # ------------------------------------------------------------ the codec's needs
 
@@ -273,10 +263,38 @@ class Student:
         raise TypeError(f"a suite cannot send {type(value).__name__}")
 
     def _handle(self, remote: Remote) -> Handle:
-        return Handle(self, remote.id, remote.type_text, self.last.text if self.last else "")
+        return Handle(self, remote.id, remote.type_text, self._last.call() if self._last else "")
 
     def _cannot_make(self, source: wire.Source) -> object:
         raise WireError("source from the worker")
+
+
+@dataclass
+class _Last:
+    """The last call: its text and arguments (None for an attribute read); put into words only when a report asks."""
+
+    text: str
+    arguments: list[tuple[str, object]] | None
+    printed: str = ""
+
+    def call(self) -> str:
+        """``mse_grad(inp, targ)``: plain values as they are, tensors and containers by name."""
+        if self.arguments is None:
+            return self.text
+        return f"{self.text}({', '.join(self._word(name, value) for name, value in self.arguments)})"
+
+    def shown(self) -> CallShown:
+        """The call with its inputs and output."""
+        inputs = [(name.rstrip("="), value) for name, value in self.arguments or () if not _is_plain(value)]
+        return CallShown(self.call(), tuple(Shown(name, show(value)) for name, value in inputs), self.printed[:8000])
+
+    def _word(self, name: str, value: object) -> str:
+        keyword = name if name.endswith("=") else ""
+        return keyword + (show(value) if _is_plain(value) else name.rstrip("="))
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or type(value) in (bool, int, float, str)
 
 
 class _Answer:

@@ -284,15 +284,14 @@ class Codec:
             tensor.__dict__[attr.name] = value
 
     def changed(self) -> list[int]:
-        """The other side's tensors whose content is no longer what it sent; remembers them as they are now."""
-        numbers = []
-        for number, tensor in self.by_id.items():
-            if number * self.sign < 0 and isinstance(tensor, torch.Tensor):
-                now = snapshot(tensor)
-                if now != self._snapshots[number]:
-                    self._snapshots[number] = now
-                    numbers.append(number)
-        return numbers
+        """The other side's tensors whose content is no longer what it sent; ask before anything is encoded."""
+        return [
+            number
+            for number, tensor in self.by_id.items()
+            if number * self.sign < 0
+            and isinstance(tensor, torch.Tensor)
+            and snapshot(tensor) != self._snapshots[number]
+        ]
 
 
 def allowed_attr(name: object) -> bool:

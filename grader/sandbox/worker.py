@@ -187,7 +187,8 @@ class Session:
         codec, ask = self.codec, request.ask
         codec.receive(blobs)
         codec.begin_message()
-        watch = None
+        watch: Watch | None = None
+        changed: list[int] = []
         try:
             if isinstance(ask, Call):
                 args, kwargs, target = self._prepare(ask, request)
@@ -196,13 +197,13 @@ class Session:
                     value = target(*args, **kwargs)
             else:
                 value = self._do(ask, request)
+            changed = codec.changed()  # before anything is encoded, and so known to the other side
             outcome: Returned | Raised | Undefined = Returned(codec.encode(value))
         except _Undefined as error:
             outcome = Undefined(error.name)
         except BaseException as error:
             outcome = self._raised(error)
         attrs = [] if isinstance(ask, (Run, Begin)) else list(codec.new_attrs())
-        changed = [] if isinstance(ask, (Run, Begin)) else codec.changed()
         printed, cut = self.out.take()
         table = [(number, len(blob)) for number, blob in codec.outgoing.items()]
         reply = Reply(

@@ -1,0 +1,1 @@
+"""How fast grading is: ``python -m benchmarks.batch`` measures, ``python -m benchmarks.profile`` says where time goes."""

@@ -1,0 +1,167 @@
+"""The least a grader of this kind can cost: the same checks in the same pytest loop, and no wall.
+
+``python -m benchmarks.limit FOLDER`` grades every notebook of a folder in one warm process. Each one's cells run once,
+in an IPython shell; then the checks call its functions directly. It trusts what it runs, reads no marks, repairs
+nothing and reports nothing but the number of checks that failed.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.sample import ASSIGNMENT, ROOT
+from grader.course import Course
+from grader.findings import Mismatch, StudentRaised
+from grader.grading import Check
+from grader.how import How
+from grader.model import Finding
+from grader.plugin import GRADING, Checks, load_reference, record, suite_arguments
+from grader.sandbox import shell, worker
+from grader.sandbox.watch import Watch
+from grader.student import seed_of
+
+
+class Direct:
+    """The ``student`` of a suite, in this very process: a name of the notebook is the object itself."""
+
+    def __init__(self, namespace: dict[str, Any], cells: Sequence[tuple[str, str]]) -> None:
+        self._namespace, self._cells = namespace, cells
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._namespace[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def value(self, name: str) -> Any:
+        """As `grader.student.Student.value`."""
+        return self._namespace[name]
+
+    def raises(self, name: str, *args: object, **kwargs: object) -> StudentRaised:
+        """As `grader.student.Student.raises`."""
+        try:
+            self._namespace[name](*args, **kwargs)
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            return StudentRaised(Finding("raised", "raised"), type(error).__name__, str(error))
+        raise Mismatch(Finding("wrong", "did_not_raise", {"name": name}))
+
+    def grad(self, outputs: Any, inputs: Any, grad_outputs: Any = None) -> tuple[torch.Tensor | None, ...]:
+        """As `grader.student.Student.grad`."""
+        return torch.autograd.grad(outputs, inputs, grad_outputs, allow_unused=True, retain_graph=True)
+
+    def shares_storage(self, result: torch.Tensor, argument: torch.Tensor) -> bool:
+        """As `grader.student.Student.shares_storage`."""
+        return result.untyped_storage().data_ptr() == argument.untyped_storage().data_ptr()
+
+    @contextmanager
+    def watching(self) -> Iterator[SimpleNamespace]:
+        """As `grader.student.Student.watching`."""
+        watched = SimpleNamespace(seen=None)
+        with Watch() as watch:
+            yield watched
+        watched.seen = watch.seen
+
+    def how(self, name: str, watched: Any = None) -> How:
+        """As `grader.student.Student.how`."""
+        return How(name, self._cells, watched.seen if watched else None)
+
+
+class DirectGrading:
+    """What the plugin asks of a `grader.grading.Grading`: a student before each check, and to be told how it went."""
+
+    def __init__(self, student: Direct) -> None:
+        self.student = student
+        self.failed: list[str] = []
+
+    def begin(self, check: Check) -> Direct:
+        """The same fresh start as in a worker."""
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+        seed = seed_of(check.id)
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed)
+        return self.student
+
+    def record(self, check: Check, error: BaseException | None) -> None:
+        """Only failures are kept: there should be none."""
+        if error is not None:
+            self.failed.append(f"{check.id}: {error!r}")
+
+
+class Loop:
+    """The pytest plugin that runs the collected checks once for each notebook."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = paths
+        self.checks = Checks(Course(ROOT).assignment(ASSIGNMENT))
+        self.failed: list[str] = []
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Tell the grader's plugin that the submissions come from here."""
+        config.stash[GRADING] = self.checks
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """The same checks, the same reference."""
+        self.checks.collect(items)
+        load_reference(self.checks)
+
+    def pytest_runtestloop(self) -> bool:
+        """The loop over submissions."""
+        for path in self.paths:
+            grading = DirectGrading(run_notebook(path))
+            self.checks.grading = grading  # type: ignore[assignment]
+            self.checks.run([check.id for check in self.checks.checks])
+            self.failed += grading.failed
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Record each check."""
+        report = yield
+        record(self.checks, item, call)
+        return report
+
+
+def run_notebook(path: Path) -> Direct:
+    """Run a notebook's code cells, all but the check cells, in a shell that was just reset."""
+    ipython = shell.Shell.instance()
+    ipython.reset(new_session=False)
+    cells = []
+    for number, cell in enumerate(json.loads(path.read_bytes())["cells"], 1):
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code" and not cell["metadata"].get("nbgrader", {}).get("grade"):
+            cells.append((f"cell {number}", source))
+            if error := worker.run_cell(ipython, source, f"cell {number}"):
+                raise error
+    return Direct(ipython.user_ns, cells)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Grade a folder; the exit code is 1 when any check of any notebook failed."""
+    worker.warm()
+    loop = Loop(sorted(Path(arguments[0]).glob("*.ipynb")))
+    pytest.main(suite_arguments(loop.checks.assignment), plugins=[loop])
+    if loop.failed or not loop.checks.checks:
+        print(f"{len(loop.failed)} of {len(loop.checks.checks)} checks failed", *loop.failed[:5], sep="\n")
+    return 1 if loop.failed or not loop.checks.checks else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,256 @@
+"""The course's own check: does the suite pass what is right, catch what is wrong, and is the release what it should be?
+
+For whoever adds an exercise. Each `Finding` is one line that says what is off, where, and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from grader import batch, how
+from grader.course import Assignment, CourseError
+from grader.model import ExerciseResult, SubmissionResult
+from grader.sandbox.client import Limits
+from grader.store import Job
+from grader.submissions import SubmissionFile
+
+
+T = TypeVar("T")
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """A known wrong answer. Those that behave alike on every input share one ``code`` and one hint."""
+
+    exercise: str
+    code: str
+    hint_en: str
+    hint_zh: str
+    source: str
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """A right answer in another style; ``book`` marks the chapter's own code."""
+
+    exercise: str
+    name: str
+    source: str
+    book: bool = False
+
+
+class _Mistakes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    mistake: list[Mistake]
+
+
+class _Variants(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    variant: list[Variant]
+
+
+class Counts(msgspec.Struct):
+    """What was verified."""
+
+    exercises: int = 0
+    checks: int = 0
+    hidden: int = 0
+    mistakes: int = 0
+    caught: int = 0
+    variants: int = 0
+    passed: int = 0
+
+
+def mistakes(assignment: Assignment) -> list[Mistake]:
+    """The known mistakes, in the order of their files. Raises `CourseError` naming a file that is not as it should be."""
+    return [entry for body in _read(assignment, "mistakes", _Mistakes) for entry in body.mistake]
+
+
+def variants(assignment: Assignment) -> list[Variant]:
+    """The right variants, in the order of their files. Raises `CourseError`."""
+    return [entry for body in _read(assignment, "variants", _Variants) for entry in body.variant]
+
+
+def _read(assignment: Assignment, folder: str, kind: type[T]) -> Iterator[T]:
+    where = (assignment.hidden or assignment.suite) / folder
+    for path in sorted(where.glob("*.toml")):
+        try:
+            yield msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), kind)
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeError) as error:
+            raise CourseError(f"{path}: {error}") from None
+
+
+# ---------------------------------------------------------------- notebooks to verify with
+
+
+def reference_answers(assignment: Assignment) -> dict[str, str]:
+    """The reference solution of each exercise, by name. Raises `CourseError` where there is no source notebook."""
+    cells = assignment.source_cells()
+    if cells is None:
+        raise CourseError(f"{assignment.notebooks[1]}: no source notebook; verify needs the instructor's course")
+    return {cell.grade_id: cell.source for cell in cells if cell.grade_id and cell.solution and cell.type == "code"}
+
+
+def compose(assignment: Assignment, answers: Mapping[str, str]) -> bytes:
+    """The released notebook with these answers in their cells."""
+    cells = []
+    for cell in assignment.released:
+        source = answers.get(cell.grade_id or "", cell.source) if cell.solution else cell.source
+        marks = {"grade_id": cell.grade_id, "grade": cell.grade, "solution": cell.solution, "locked": cell.locked}
+        metadata = {"nbgrader": {**marks, "points": cell.points, "schema_version": 3}} if cell.grade_id else {}
+        body = {"cell_type": cell.type, "metadata": metadata, "source": source}
+        cells.append({**body, "outputs": [], "execution_count": None} if cell.type == "code" else body)
+    return json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells}).encode()
+
+
+def rounds(
+    entries: Sequence[Mistake], names: Sequence[str], depends: Mapping[str, set[str]]
+) -> list[dict[str, Mistake]]:
+    """Mistakes dealt out over as few notebooks as possible, so that one never hides another.
+
+    In each, about half of the exercises are wrong, and none that another wrong one calls.
+    """
+    waiting = {name: [entry for entry in entries if entry.exercise == name] for name in names}
+    dealt = []
+    for group in _groups(names, depends):
+        for number in range(max((len(waiting[name]) for name in group), default=0)):
+            dealt.append({name: waiting[name][number] for name in group if number < len(waiting[name])})
+    return dealt
+
+
+def _groups(names: Sequence[str], depends: Mapping[str, set[str]]) -> list[list[str]]:
+    groups: list[list[str]] = [[], []]
+    for name in names:
+        related = depends[name] | {other for other in names if name in depends[other]}
+        free = [group for group in groups if not related & set(group)]
+        if not free:
+            groups.append([name])
+        else:
+            min(free, key=len).append(name)
+    return groups
+
+
+# ---------------------------------------------------------------- the verification
+
+
+def verify(assignment: Assignment, executor: Callable[[], Executor], workers: int) -> tuple[Counts, list[str]]:
+    """All of it: what was counted, and one line for each thing that is off."""
+    answers = reference_answers(assignment)
+    known, right = mistakes(assignment), variants(assignment)
+    names = [exercise.name for exercise in assignment.exercises]
+    cells = [(name, text) for name, text in answers.items()]
+    depends = {name: (how.reachable_names(name, cells) & set(names)) - {name} for name in names}
+    dealt = rounds(known, names, depends)
+    styles = _styles(right, names)
+    notebooks = {
+        "reference": compose(assignment, answers),
+        "stub": compose(assignment, {}),
+        **{f"m{n}": compose(assignment, answers | {e: m.source for e, m in r.items()}) for n, r in enumerate(dealt)},
+        **{f"v{n}": compose(assignment, answers | {e: v.source for e, v in r.items()}) for n, r in enumerate(styles)},
+    }
+    results = grade(assignment, notebooks, executor, workers)
+    counts, problems = Counts(len(names)), list(_texts(known, right, names))
+    problems += _whole(assignment, results["reference"], results["stub"], counts)
+    for number, wrong in enumerate(dealt):
+        problems += _wrong(wrong, results[f"m{number}"], depends, counts)
+    for number, style in enumerate(styles):
+        problems += _right(style, results[f"v{number}"], counts)
+    return counts, problems
+
+
+def _styles(entries: Sequence[Variant], names: Sequence[str]) -> list[dict[str, Variant]]:
+    waiting = {name: [entry for entry in entries if entry.exercise == name] for name in names}
+    most = max((len(found) for found in waiting.values()), default=0)
+    return [{name: found[n] for name, found in waiting.items() if n < len(found)} for n in range(most)]
+
+
+def grade(
+    assignment: Assignment, notebooks: Mapping[str, bytes], executor: Callable[[], Executor], workers: int
+) -> dict[str, SubmissionResult]:
+    """Grade notebooks given as bytes, by name."""
+    with tempfile.TemporaryDirectory(prefix="grader-verify-") as folder:
+        results, files = Path(folder, "results"), []
+        results.mkdir()
+        for name, data in notebooks.items():
+            path = Path(folder, f"{name}.ipynb")
+            path.write_bytes(data)
+            files.append(SubmissionFile(name, path.name, path))
+        job = Job(assignment.root, assignment.name, results, tuple(assignment.secrets), limits=Limits(cpu=3.0, wall=30.0))
+        graded, trouble = batch.run(job, files, executor, workers, lambda done: None)
+    if trouble:
+        raise CourseError(f"{assignment.suite}: {trouble}")
+    return {result.student: result for result in graded}
+
+
+def _whole(
+    assignment: Assignment, reference: SubmissionResult, stub: SubmissionResult, counts: Counts
+) -> Iterator[str]:
+    points = {exercise.name: exercise.points for exercise in assignment.exercises}
+    for exercise in reference.exercises:
+        counts.checks += len(exercise.checks)
+        counts.hidden += sum(check.hidden for check in exercise.checks)
+        if not exercise.checks:
+            yield f"{exercise.name}: no check; write one in {assignment.suite}"
+        elif exercise.max_score != points[exercise.name]:
+            yield f"{exercise.name}: the notebook gives {points[exercise.name]:g} points, its checks {exercise.max_score:g}"
+        yield from (f"{exercise.name}: the reference fails {line}" for line in _failures(exercise))
+    for exercise in stub.exercises:
+        if exercise.score:
+            yield f"{exercise.name}: the released stub earns {exercise.score:g} points"
+    for result in (reference, stub):
+        if result.status != "graded":
+            yield f"the {result.student} could not be graded: {result.problem}"
+
+
+def _failures(exercise: ExerciseResult) -> Iterator[str]:
+    for check in exercise.checks:
+        if check.verdict != "passed":
+            yield f"{check.id}: {check.message}"
+
+
+def _wrong(
+    wrong: Mapping[str, Mistake], result: SubmissionResult, depends: Mapping[str, set[str]], counts: Counts
+) -> Iterator[str]:
+    for exercise in result.exercises:
+        failed = [check for check in exercise.checks if check.verdict == "failed"]
+        if mistake := wrong.get(exercise.name):
+            counts.mistakes += 1
+            counts.caught += bool(failed)
+            if not failed:
+                yield f"{exercise.name}: no check catches the mistake {mistake.code!r}"
+        elif depends[exercise.name] & set(wrong):
+            for check in failed:
+                if check.reason != "blocked":
+                    yield f"{exercise.name}: {check.id} fails, and does not say what it is blocked by"
+        else:
+            for line in _failures(exercise):
+                yield f"{exercise.name}: right, and fails beside mistakes of other exercises: {line}"
+        if any(check.verdict == "not_run" for check in exercise.checks):
+            yield f"{exercise.name}: not run; problem: {result.problem}, notes: {'; '.join(result.notes)}"
+
+
+def _right(style: Mapping[str, Variant], result: SubmissionResult, counts: Counts) -> Iterator[str]:
+    for exercise in result.exercises:
+        if variant := style.get(exercise.name):
+            failures = list(_failures(exercise))
+            counts.variants += 1
+            counts.passed += not failures
+            for line in failures:
+                yield f"{exercise.name}: the right variant {variant.name!r} fails {line}"
+
+
+def _texts(known: Sequence[Mistake], right: Sequence[Variant], names: Sequence[str]) -> Iterator[str]:
+    hints: dict[tuple[str, str], str] = {}
+    for entry in known:
+        where = f"mistake {entry.code!r} of {entry.exercise}"
+        if entry.exercise not in names:
+            yield f"{where}: no such exercise"
+        if not entry.hint_en.strip() or not any("\u4e00" <= char <= "\u9fff" for char in entry.hint_zh):
+            yield f"{where}: needs a hint in English and one in Chinese"
+        if hints.setdefault((entry.exercise, entry.code), entry.hint_en) != entry.hint_en:
+            yield f"{where}: the same code with another hint"
+    yield from (f"variant {v.name!r} of {v.exercise}: no such exercise" for v in right if v.exercise not in names)

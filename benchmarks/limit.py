@@ -91,7 +91,7 @@ class DirectGrading:
         torch.set_default_dtype(torch.float32)
         torch.set_grad_enabled(True)
         seed = seed_of(check.id)
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed formats three tracebacks, for GPUs to come
         random.seed(seed)
         np.random.seed(seed)
         return self.student
@@ -140,9 +140,10 @@ class Loop:
 
 
 def run_notebook(path: Path) -> Direct:
-    """Run a notebook's code cells, all but the check cells, in a shell that was just reset."""
+    """Run a notebook's code cells, all but the check cells, in a shell with an empty namespace."""
     ipython = shell.Shell.instance()
-    ipython.reset(new_session=False)
+    ipython.user_ns.clear()  # `reset` would collect the whole process's garbage, too
+    ipython.init_user_ns()
     cells = []
     for number, cell in enumerate(json.loads(path.read_bytes())["cells"], 1):
         source = "".join(cell["source"])

@@ -58,7 +58,7 @@ class Attempt:
             wall=max(self.cell_limits.wall / 2**late, 2 * _SHORTEST),
         )
         try:
-            reply, _ = self._ask(Run(cell.source, cell.label), limits)
+            reply, _ = self._ask(Run(cell.python, cell.label), limits)
         except WorkerGone as gone:
             self._bad.add(index)
             self.note(_FLAGS[gone.how], f"{cell.label}: {_WORDS[gone.how]}; it was left out")

@@ -1,33 +1,322 @@
-"""TEMPORARY STAND-IN: overwrite this file."""
+"""How an answer computes: judged from its source, which is never run here, and from a hint of what ran.
+
+::
+
+    how = student.how("matmul_broadcast", seen)
+    how.must_not("matrix product", "einsum")
+    how.loops(at_most=1)
+
+Each method raises `NotAsAsked` or returns None. The families are those of `grader.vocabulary`. Only code that the
+answer reaches counts: its helpers, the classes it uses, aliases, other exercises' answers; not a cell's own try-outs.
+A *must* holds when source or run shows it, a *must not* is broken when either does. Where the source does not tell,
+the answer is the student's, except behind a construct that hides what is called (``eval``, a computed ``getattr``).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from functools import cached_property
+
+from grader.findings import NotAsAsked
+from grader.loops import Deepest, deepest
+from grader.model import Finding, Frame
+from grader.reach import Reach, Use, reach_of
+from grader.sandbox.wire import Seen
+from grader.scopes import UNKNOWN, Lib, Own, hiding
+from grader.tampering import tampering as tampering
+from grader.vocabulary import ARITHMETIC, FAMILIES, LOOP, OPAQUE, PLAIN, REDUCTIONS, STANDARD, Family
+
+Cells = Sequence[tuple[str, str]]
+
+_PHRASES = {
+    "matrix product": "a matrix product",
+    "nn.Linear": "`nn.Linear`",
+    "conv2d": "a ready-made convolution",
+    "numpy": "NumPy",
+    "torch": "PyTorch",
+    "elementwise product": "an elementwise product",
+    "none index": "indexing with `None`",
+    "copy": "a copy",
+    LOOP: "a loop",
+}
+_PLAIN_WORDS = frozenset({"autograd", "broadcasting"})
+_MARKS = {
+    "@": "`@`",
+    "*": "`*`",
+    "[None]": "indexing with `None`",
+    "requires_grad=": "`requires_grad`",
+}
+_TOO_DEEP = "code nested too deep to follow"
 
 
 class How:
-    def __init__(self, *a):
-        pass
+    """How the answer ``exercise`` of these cells computes. ``cells`` are (label, plain Python), up to its place."""
 
-    def must_not(self, *a):
-        pass
+    def __init__(self, exercise: str, cells: Cells, seen: Seen | None = None) -> None:
+        self._name = exercise
+        self._cells = tuple((label, text) for label, text in cells)
+        self._seen = seen
 
-    def must(self, *a):
-        pass
+    # ------------------------------------------------------------ what a suite asks
 
-    def loops(self, **k):
-        pass
+    def must_not(self, *families: str) -> None:
+        """The answer uses none of ``families``. Raises `NotAsAsked` (``must_not``, ``hidden_call``)."""
+        for name in families:
+            if name == LOOP:
+                self.loops(at_most=0)
+                continue
+            if use := self._in_source(FAMILIES[name]):
+                self._fail("must_not", use, used=_shown(use.path), asked=f"an answer without {phrase(name)}")
+            if ran := self._in_run(name):
+                self._fail("must_not", self._place(), used=f"`{ran}`", asked=f"an answer without {phrase(name)}")
+        self._nothing_hidden()
 
-    def indexing_only(self):
-        pass
+    def must(self, *families: str) -> None:
+        """The answer uses one of ``families``, in any spelling. Raises `NotAsAsked` (``must``)."""
+        for name in families:
+            if name == LOOP and self._deepest.depth > 0:
+                return
+            if name != LOOP and (self._in_source(FAMILIES[name]) or self._in_run(name)):
+                return
+        asked = " or ".join(phrase(name) for name in families)
+        self._fail("must", self._place(), used="", asked=asked)
 
-    def only_builtins(self):
-        pass
+    def loops(self, at_least: int | None = None, at_most: int | None = None) -> None:
+        """Loops nest so deep. Raises `NotAsAsked` (``too_few_loops``, ``too_many_loops``, ``hidden_call``).
+
+        A comprehension is a loop, in helpers too; `itertools.product` of n things is n. No loop: over a shape, or
+        over a written-out tuple. ``at_least`` also holds when the run shows arithmetic on single numbers only.
+        """
+        found = self._deepest
+        place = Use("", found.cell, found.line)
+        if at_least is not None and found.depth < at_least and not self._ran_on_numbers():
+            self._fail("too_few_loops", self._place(), found=str(found.depth), asked=str(at_least))
+        if at_most is not None:
+            if found.depth > at_most:
+                self._fail("too_many_loops", place, found=str(found.depth), allowed=str(at_most))
+            self._nothing_hidden()
+
+    def indexing_only(self) -> None:
+        """Single numbers are multiplied and added, found by indexing. Raises `NotAsAsked` (``indexing_only``...)."""
+        self.must_not("matrix product", "einsum")
+        for op in self._seen.ops if self._seen else ():
+            if op.largest > 1 and _op(op.name) in ARITHMETIC:
+                used = f"`{_op(op.name)}` on {op.largest} numbers at once"
+                self._fail("indexing_only", self._place(), used=used)
+        for use in self._reach.uses:
+            if _is_reduction(use) or _is_row_product(use):
+                self._fail("indexing_only", use, used=_shown(use.path) if use.path != "*" else "a product of slices")
+
+    def only_builtins(self) -> None:
+        """Plain Python: built-ins, the standard library's arithmetic, own helpers. Raises (``not_builtin``...)."""
+        for use in self._reach.uses:
+            root = use.path.partition(".")[0]
+            if "." in use.path and root not in PLAIN and root != "?" and not hiding(use.path):
+                self._fail("not_builtin", use, used=_shown(use.path))
+            if "." not in use.path and root in FAMILIES["torch"].roots | FAMILIES["numpy"].roots:
+                self._fail("not_builtin", use, used=_shown(use.path))
+        if ran := self._in_run("torch"):
+            self._fail("not_builtin", self._place(), used=f"`{ran}`")
+        self._nothing_hidden()
+
+    @property
+    def disagrees(self) -> bool:
+        """Do source and run contradict each other? Only where both are plain: a sign that one was tampered with."""
+        seen = self._seen
+        if seen is None or self._reach.hidden:
+            return False
+        for name in ("matrix product", "einsum", "relu", "unfold", "conv2d"):
+            plain = any(self._is_plain(use, FAMILIES[name]) for use in self._reach.uses)
+            if plain and not self._in_run(name):
+                return True
+        for name in ("matrix product", "conv2d"):
+            ran = any(FAMILIES[name].ran(op.name) for op in seen.ops)
+            if ran and self._source_is_told() and not self._in_source(FAMILIES[name], everything=True):
+                return True
+        return False
+
+    # ------------------------------------------------------------ the source
+
+    @cached_property
+    def _reach(self) -> Reach:
+        return reach_of(self._name, self._cells)
+
+    @cached_property
+    def _deepest(self) -> Deepest:
+        return deepest(self._reach)
+
+    def _in_source(self, family: Family, everything: bool = False) -> Use | None:
+        """The first use of ``family`` that is not, or may not be, of the student's own making."""
+        for use in self._reach.uses:
+            if family.has(use.path) and (everything or not self._may_be_own(use, family)):
+                return use
+        return None
+
+    def _may_be_own(self, use: Use, family: Family) -> bool:
+        """Could an object of a class of the notebook be what is used? The run tells, where it sees such a thing."""
+        reach = self._reach
+        if use.path == "@":
+            return any(reach.defines(name) for name in ("__matmul__", "__rmatmul__", "__imatmul__")) and (
+                self._operand_is_own(use) or not self._touches_numpy
+            )
+        if not use.path.startswith("?."):
+            return False
+        name = use.path[2:]
+        if family is FAMILIES["autograd"]:
+            return reach.defines(name) or reach.book.defines(name)
+        return reach.defines(name) and not (self._touches_numpy and family is FAMILIES["matrix product"])
+
+    def _operand_is_own(self, use: Use) -> bool:
+        node, scope = use.node, use.scope
+        if scope is None or not isinstance(node, (ast.BinOp, ast.AugAssign)):
+            return False
+        operands = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.target, node.value)
+        values = [self._reach.book.values(operand, scope) for operand in operands]
+        return any(v != UNKNOWN and isinstance(v, Own) for found in values for v in found)
+
+    @cached_property
+    def _touches_numpy(self) -> bool:
+        return any(FAMILIES["numpy"].has(use.path) or use.path == "numpy" for use in self._reach.uses)
+
+    def _is_plain(self, use: Use, family: Family) -> bool:
+        """Does the answer run this torch operation each time, whatever its arguments?"""
+        if not use.plain or not family.has(use.path) or self._touches_numpy or self._may_be_own(use, family):
+            return False
+        if use.path == "@":
+            return True
+        return use.path.startswith("torch.") and use.path.rpartition(".")[2].islower() and self._is_called(use)
+
+    def _is_called(self, use: Use) -> bool:
+        return id(use.node) in self._reach.called
+
+    def _source_is_told(self) -> bool:
+        """Does the source show all that may run: no layer, no object or function from elsewhere?"""
+        reach = self._reach
+        if reach.data or reach.stored or any(isinstance(value, Lib) for value in reach.values):
+            return False
+        lasts = [use.path.rpartition(".")[2] for use in reach.uses if "." in use.path]
+        return not any(last[:1].isupper() or last in OPAQUE for last in lasts)
+
+    def _nothing_hidden(self) -> None:
+        if not self._reach.values:
+            self._fail("hidden_call", self._place(), construct="a definition that the source does not show")
+        for use in self._reach.hidden:
+            self._fail("hidden_call", use, construct=_construct(use.path))
+
+    # ------------------------------------------------------------ the run
+
+    def _in_run(self, name: str) -> str:
+        """What of the family was seen to run, or ""."""
+        seen, family = self._seen, FAMILIES[name]
+        if seen is None:
+            return ""
+        called = [path for path in map(_called, seen.functions) if path]
+        for path in called:
+            if family.has(path):
+                return path.replace("torch.functional.", "torch.")
+        for op in seen.ops:
+            if family.ran(op.name):
+                return _op(op.name)
+        if name == "torch" and seen.ops:
+            return _op(seen.ops[0].name)
+        if name == "autograd" and seen.autograd:
+            return "backward"
+        indexed = "torch.Tensor.__getitem__" in called and not any(FAMILIES["unsqueeze"].has(p) for p in called)
+        if name == "none index" and indexed and any(_op(op.name) == "unsqueeze" for op in seen.ops):
+            return "None"
+        return ""
+
+    def _ran_on_numbers(self) -> bool:
+        """Does the run show arithmetic, and on single numbers only?"""
+        ops = [op for op in (self._seen.ops if self._seen else ()) if _op(op.name) in ARITHMETIC]
+        return any(_op(op.name) in ("mul", "addcmul") for op in ops) and all(op.largest <= 1 for op in ops)
+
+    # ------------------------------------------------------------ what is told
+
+    def _place(self) -> Use:
+        line, cell = self._reach.place()
+        return Use("", cell, line)
+
+    def _fail(self, code: str, use: Use, **facts: str) -> None:
+        frames: tuple[Frame, ...] = ()
+        if use.line and 0 <= use.cell < len(self._cells):
+            label, text = self._cells[use.cell]
+            lines = text.split("\n")
+            code_line = lines[use.line - 1].strip() if use.line <= len(lines) else ""
+            frames = (Frame(label, use.line, code_line[:200]),)
+            facts["line"] = str(use.line)
+        raise NotAsAsked(Finding("forbidden", code, facts, frames=frames))
 
 
-def tampering(cells):
-    return []
+# ---------------------------------------------------------------- questions about a notebook
 
 
-def reachable_names(name, cells):
-    return set()
+def reachable_names(name: str, cells: Cells) -> set[str]:
+    """The top-level names that the answer ``name`` reads, itself or through helpers."""
+    return set(reach_of(name, tuple(cells)).names)
 
 
-def globals_read(name, cells):
-    return set()
+def globals_read(name: str, cells: Cells) -> set[str]:
+    """The top-level names among them that are plain data: no function, class or module."""
+    return set(reach_of(name, tuple(cells)).data)
+
+
+def source_of(name: str, cells: Cells) -> str:
+    """The source of what ``name`` is at the end, as the student wrote it; "" when no cell binds it."""
+    book = reach_of(name, tuple(cells)).book
+    parts = []
+    for number in dict.fromkeys(binding.order for binding in book.visible(name, None) if binding.order):
+        statement, cell = book.statements[number - 1]
+        first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", []))])
+        parts.append("\n".join(book.cells[cell][1].split("\n")[first - 1 : statement.end_lineno]))
+    return "\n\n".join(parts)
+
+
+def phrase(family: str) -> str:
+    """The family's name within a sentence."""
+    return _PHRASES.get(family) or (family if family in _PLAIN_WORDS else f"`{family}`")
+
+
+def _op(name: str) -> str:
+    return name.removeprefix("aten::").removesuffix("_")
+
+
+def _called(function: str) -> str:
+    """The Python-level name of a call that was seen, or "" for what computes nothing."""
+    if function.endswith(".__get__"):
+        return function.removesuffix(".__get__")
+    if function.endswith(".__set__"):
+        return "requires_grad=" if function.endswith(".requires_grad.__set__") else ""
+    return "" if function.startswith("aten.") else function
+
+
+def _shown(path: str) -> str:
+    if path in _MARKS:
+        return _MARKS[path]
+    short = path.removeprefix("?").removeprefix("builtins.").replace("torch.nn.functional.", "F.")
+    return f"`{short.replace('torch.nn.', 'nn.')}`"
+
+
+def _construct(path: str) -> str:
+    found = hiding(path) or path
+    return found if " " in found else f"`{found}`"
+
+
+def _is_reduction(use: Use) -> bool:
+    root, _, rest = use.path.partition(".")
+    return bool(rest) and root not in STANDARD and use.path.rpartition(".")[2] in REDUCTIONS
+
+
+def _is_row_product(use: Use) -> bool:
+    if use.path != "*" or not isinstance(use.node, (ast.BinOp, ast.AugAssign)):
+        return False
+    operands = (use.node.left, use.node.right) if isinstance(use.node, ast.BinOp) else (use.node.value,)
+    return any(_is_slice(operand) for operand in operands)
+
+
+def _is_slice(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Subscript):
+        return False
+    key = node.slice
+    return any(isinstance(part, ast.Slice) for part in (key.elts if isinstance(key, ast.Tuple) else [key]))

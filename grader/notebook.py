@@ -97,7 +97,7 @@ class _Released:
     @cached_property
     def stubs(self) -> frozenset[str]:
         """The shapes of the answer cells as released."""
-        return frozenset(self.shapes[name] for name in self.defines)
+        return frozenset(self.shapes[name] for name in self.defines) - {""}
 
     @cached_property
     def defined(self) -> frozenset[str]:

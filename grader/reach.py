@@ -1,122 +1,27 @@
-"""What the names in a notebook's source stand for, and the code that an answer reaches. Nothing is run.
-
-A `Notebook` reads the cells once. An expression stands for a set of *values*: a library's function or module by its
-full name (`Lib`), a function or class of the notebook (`Own`), a text (`Text`), or something the source does not tell
-(`UNKNOWN`). A container, a call of `functools.partial` or of a factory carries whatever callables go into it.
-Where reading would take too long, `TOO_DEEP` stands, which judges treat like a hidden call.
-"""
+"""The code that an answer reaches, and what it uses. Nothing is run."""
 
 from __future__ import annotations
 
 import ast
-import builtins
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import product
 
-from grader.source import parsed
-from grader.vocabulary import CONVENTIONAL, HIDING, HIDING_ATTRIBUTES, HIDING_ROOTS, KNOWN, NAMES
-
-MAX_STEPS = 300_000  # expressions looked at for one answer
-MAX_NESTING = 60
-MAX_VALUES = 64
-MAX_PASSES = 12
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_GROWS = frozenset({"append", "extend", "insert", "update", "setdefault", "add", "appendleft", "__setitem__"})
-_NAMESPACES = frozenset({"builtins.globals", "builtins.locals", "builtins.vars"})
-_BY_NAME = frozenset({"builtins.getattr", "operator.attrgetter", "operator.methodcaller"})
-_BUILTINS = frozenset(dir(builtins)) | {"get_ipython", "display", "__builtins__", "In", "Out", "_oh", "_ih"}
-_OUTPUT = re.compile(r"_{1,3}\Z|_i?\d+\Z")  # what IPython binds to earlier results
-
-
-# ---------------------------------------------------------------- values
-
-
-@dataclass(frozen=True)
-class Lib:
-    """Something of a library, by its full name: ``torch.nn.functional.relu``."""
-
-    path: str
-
-
-@dataclass(frozen=True, eq=False)
-class Own:
-    """A function, lambda or class of the notebook, or an object made from that class."""
-
-    node: Function | ast.ClassDef
-    scope: Scope  # where it is defined
-    order: int | None = None  # at which statement of the notebook; None inside functions
-
-    @property
-    def name(self) -> str:
-        return getattr(self.node, "name", "lambda")
-
-
-@dataclass(frozen=True)
-class Text:
-    """A string that the source tells."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Word:
-    """`UNKNOWN`, `NONE` or `TOO_DEEP`."""
-
-    word: str
-
-
-UNKNOWN, NONE, TOO_DEEP = Word("unknown"), Word("None"), Word("too deep")
-Value = Lib | Own | Text | Word
-Values = frozenset[Value]
-_NOTHING: Values = frozenset({UNKNOWN})
-
-
-# ---------------------------------------------------------------- scopes
-
-
-@dataclass(eq=False)
-class Binding:
-    """One place that binds a name: to ``value`` (an expression, a definition) or to a library's ``path``."""
-
-    order: int
-    value: ast.AST | None = None
-    path: str = ""
-    sure: bool = True  # nothing earlier can be meant
-    deleted: bool = False
-    at: Scope | None = None  # where the value is read, when not in the scope of the name
-
-
-@dataclass(eq=False)
-class Scope:
-    """Names of a module, function, class or comprehension. ``cell`` is the index of the cell it stands in."""
-
-    parent: Scope | None
-    cell: int
-    is_class: bool = False
-    names: dict[str, list[Binding]] = field(default_factory=dict)
-    outer: set[str] = field(default_factory=set)  # declared global
-    order: int | None = None  # the statement that a class body or comprehension belongs to, outside functions
-
-    def bind(self, name: str, binding: Binding) -> None:
-        self.names.setdefault(name, []).append(binding)
-
-
-@dataclass(frozen=True, eq=False)
-class Store:
-    """``base.attr = value`` somewhere."""
-
-    attr: str
-    base: ast.expr
-    value: ast.expr
-    scope: Scope
-    order: int | None
+from grader.scopes import (
+    BY_NAME,
+    COMPREHENSIONS,
+    NONE,
+    UNKNOWN,
+    Lib,
+    Notebook,
+    Own,
+    Scope,
+    Text,
+    Value,
+    Values,
+    Word,
+    hiding,
+    notebook,
+)
 
 
 @dataclass(frozen=True)
@@ -131,613 +36,10 @@ class Use:
     scope: Scope | None = field(default=None, compare=False)
 
 
-@lru_cache(maxsize=1024)
-def tree_of(text: str) -> ast.Module | None:
-    """The syntax tree of a cell, shared: never change it."""
-    return parsed(text)
-
-
 @lru_cache(maxsize=64)
-def notebook(cells: tuple[tuple[str, str], ...]) -> Notebook:
-    """The `Notebook` of these cells, made once."""
-    return Notebook(cells)
-
-
-class Notebook:
-    """The cells of a notebook as one program."""
-
-    def __init__(self, cells: Sequence[tuple[str, str]]) -> None:
-        self.cells = cells
-        self.module = Scope(None, -1)
-        self.stores: dict[str, list[Store]] = {}
-        self.stars: list[str] = []
-        self.dynamic = False  # the notebook's top level runs text, or binds names that the source does not show
-        self._owns: dict[int, Own] = {}
-        self._scopes: dict[int, Scope] = {}
-        self._cells: dict[int, int] = {}
-        self._steps = 0
-        self._known: dict[object, dict[str, Values]] = {}  # what the names of a scope stand for
-        self._open: dict[object, dict[str, Values]] = {}  # the same, while being worked out
-        self._touched: set[object] = set()  # the open ones that were looked at
-        self._cell_at: list[int] = [-1]
-        order = 0
-        for index, (_, text) in enumerate(cells):
-            tree = tree_of(text)
-            for statement in _with_magics(tree.body) if tree else []:
-                order += 1
-                self._cell_at.append(index)
-                self._read([statement], self.module, order, index)
-
-    # ------------------------------------------------------------ binding
-
-    def _read(self, body: Iterable[ast.AST], scope: Scope, order: int | None, cell: int) -> None:
-        """Bind in ``scope`` what the statements of ``body`` bind; not what functions and classes inside them do."""
-        at = order or 0
-        stack: list[tuple[ast.AST, bool]] = [(node, True) for node in reversed(list(body))]
-        while stack:
-            node, sure = stack.pop()
-            inner = sure
-            match node:
-                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                    scope.bind(name, Binding(at, node, sure=sure))
-                    self._cells[id(node)] = cell
-                    if scope is self.module:
-                        self._globals_in(node, at)
-                    continue
-                case ast.Lambda():
-                    self._cells[id(node)] = cell
-                    continue
-                case ast.Import(names=names):
-                    for alias in names:
-                        path = alias.name if alias.asname else alias.name.partition(".")[0]
-                        scope.bind(alias.asname or path, Binding(at, path=path, sure=sure))
-                case ast.ImportFrom(names=names, module=module, level=level):
-                    source = "." * level + (module or "")
-                    for alias in names:
-                        if alias.name == "*":
-                            self.stars.append(source)
-                        else:
-                            path = f"{source}.{alias.name}"
-                            scope.bind(alias.asname or alias.name, Binding(at, path=path, sure=sure))
-                case ast.Global(names=names):
-                    scope.outer.update(names)
-                case ast.Assign(targets=targets, value=value):
-                    for target in targets:
-                        self._bind(target, value, scope, order, sure)
-                case ast.AnnAssign(target=target, value=ast.expr() as value):
-                    self._bind(target, value, scope, order, sure)
-                case ast.AugAssign(target=target, value=value):
-                    self._bind(target, value, scope, order, False)
-                case ast.NamedExpr(target=target, value=value):
-                    self._bind(target, value, scope, order, False)
-                case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
-                    self._bind(target, value, scope, order, False)
-                    inner = False
-                case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
-                    self._bind(target, value, scope, order, sure)
-                case ast.ExceptHandler(name=str(name)):
-                    scope.bind(name, Binding(at, sure=False))
-                    inner = False
-                case ast.If() | ast.While() | ast.Try() | ast.Match() | ast.IfExp() | ast.BoolOp():
-                    inner = False
-                case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-                    scope.bind(name, Binding(at, sure=False))
-                case ast.Delete(targets=targets):
-                    for target in targets:
-                        if isinstance(target, ast.Name):
-                            scope.bind(target.id, Binding(at, sure=sure, deleted=True))
-                case ast.Call():
-                    self._grow(node, scope, order)
-            stack.extend((child, inner) for child in reversed(list(ast.iter_child_nodes(node))))
-
-    def _bind(self, target: ast.expr, value: ast.expr, scope: Scope, order: int | None, sure: bool) -> None:
-        match target:
-            case ast.Name(id=name) if name not in scope.outer:
-                scope.bind(name, Binding(order or 0, value, sure=sure))
-            case ast.Starred(value=inner):
-                self._bind(inner, value, scope, order, sure)
-            case ast.Tuple(elts=targets) | ast.List(elts=targets):
-                parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
-                starred = any(isinstance(part, ast.Starred) for part in [*parts, *targets])
-                paired = len(parts) == len(targets) and not starred
-                for index, inner in enumerate(targets):
-                    self._bind(inner, parts[index] if paired else value, scope, order, sure)
-            case ast.Attribute(attr=attr, value=base):
-                self._store(Store(attr, base, value, scope, order))
-            case ast.Subscript(value=base, slice=ast.Constant(value=str(key))) if scope is self.module and _is_call(
-                base, "globals"
-            ):
-                self.module.bind(key, Binding(order or 0, value, sure=False))
-            case ast.Subscript(value=base):
-                if scope is self.module and _is_call(base, "globals", "vars", "locals"):
-                    self.dynamic = True
-                if root := _root(base):
-                    self._weak(root, value, scope, order)
-
-    def _weak(self, name: str, value: ast.expr, scope: Scope, order: int | None) -> None:
-        """``name`` also holds ``value`` from here on. What code inside functions puts elsewhere is seen there."""
-        if scope is self.module or name in scope.names:
-            scope.bind(name, Binding(order or 0, value, sure=False))
-
-    def _store(self, store: Store) -> None:
-        self.stores.setdefault(store.attr, []).append(store)
-        if root := _root(store.base):
-            self._weak(root, store.value, store.scope, store.order)
-
-    def _grow(self, call: ast.Call, scope: Scope, order: int | None) -> None:
-        """Bind what ``xs.append(f)`` and ``setattr(x, "f", f)`` put somewhere."""
-        match call.func:
-            case ast.Attribute(attr=attr, value=base) if attr in _GROWS:
-                if scope is self.module and _is_call(base, "globals", "vars", "locals"):
-                    self.dynamic = True
-                if root := _root(base):
-                    for value in _arguments(call):
-                        self._weak(root, value, scope, order)
-            case ast.Name(id="setattr") if len(call.args) == 3:
-                match call.args[1]:
-                    case ast.Constant(value=str(attr)):
-                        self._store(Store(attr, call.args[0], call.args[2], scope, order))
-                    case _:
-                        self._store(Store("*", call.args[0], call.args[2], scope, order))
-            case ast.Name(id=name) if scope is self.module and name in ("exec", "eval", "__import__"):
-                self.dynamic = True
-            case ast.Attribute(attr=attr) if scope is self.module and attr in ("run_cell", "push", "ex", "ev"):
-                self.dynamic = True
-
-    def _globals_in(self, node: ast.AST, order: int) -> None:
-        """A function that declares a name global may bind it later."""
-        declared: set[str] = set()
-        assigned: list[tuple[ast.expr, ast.expr]] = []
-        for child in ast.walk(node):
-            match child:
-                case ast.Global(names=names):
-                    declared.update(names)
-                case ast.Assign(targets=targets, value=value):
-                    assigned.extend((target, value) for target in targets)
-                case ast.FunctionDef(name=name) | ast.ClassDef(name=name) if child is not node and name in declared:
-                    self.module.bind(name, Binding(order, child, sure=False))
-        for target, value in assigned:
-            if isinstance(target, ast.Name) and target.id in declared:
-                self.module.bind(target.id, Binding(order, value, sure=False))
-
-    def own(self, node: Function | ast.ClassDef, scope: Scope, order: int | None = None) -> Own:
-        """The one `Own` of a definition."""
-        if id(node) not in self._owns:
-            self._owns[id(node)] = Own(node, scope, order)
-        return self._owns[id(node)]
-
-    def inside(self, own: Own) -> Scope:
-        """The scope inside a function or class."""
-        node = own.node
-        if id(node) not in self._scopes:
-            cell = self._cells.get(id(node), own.scope.cell)
-            is_class = isinstance(node, ast.ClassDef)
-            scope = Scope(own.scope, cell, is_class, order=own.order if is_class else None)
-            self._scopes[id(node)] = scope
-            if not isinstance(node, ast.ClassDef):
-                self._parameters(own, node.args, scope)
-            self._read([node.body] if isinstance(node, ast.Lambda) else node.body, scope, None, cell)
-        return self._scopes[id(node)]
-
-    def _parameters(self, own: Own, a: ast.arguments, scope: Scope) -> None:
-        positional = [*a.posonlyargs, *a.args]
-        for arg in [*positional, *a.kwonlyargs, *([a.vararg] if a.vararg else []), *([a.kwarg] if a.kwarg else [])]:
-            scope.bind(arg.arg, Binding(0))
-        pairs = list(zip(reversed(positional), reversed(a.defaults), strict=False))
-        pairs += [(arg, value) for arg, value in zip(a.kwonlyargs, a.kw_defaults, strict=True) if value]
-        for arg, value in pairs:
-            scope.bind(arg.arg, Binding(own.order or 0, value, sure=False, at=own.scope))
-
-    def comprehension(self, node: ast.AST, scope: Scope, order: int | None = None) -> Scope:
-        """The scope inside a comprehension."""
-        if id(node) not in self._scopes:
-            inner = Scope(scope, scope.cell, order=order)
-            self._scopes[id(node)] = inner
-            for generator in getattr(node, "generators", []):
-                self._bind(generator.target, generator.iter, inner, None, False)
-        return self._scopes[id(node)]
-
-    def is_local(self, name: str, scope: Scope) -> bool:
-        """Does a function, class or comprehension around ``scope`` bind ``name``?"""
-        return self._home(name, scope) is not self.module
-
-    def _home(self, name: str, scope: Scope) -> Scope:
-        place = scope
-        while place.parent is not None and name not in place.outer:
-            if name in place.names and (place is scope or not place.is_class):
-                return place
-            place = place.parent
-        return self.module
-
-    # ------------------------------------------------------------ values
-
-    def cell_at(self, order: int) -> int:
-        """The cell in which the top-level statement number ``order`` stands."""
-        return self._cell_at[order]
-
-    def begin(self) -> None:
-        """Start counting the work anew: for the next answer."""
-        self._steps = 0
-
-    def values(self, node: ast.AST | None, scope: Scope, before: int | None = None) -> Values:
-        """What the expression ``node`` may stand for; at the module's level, before its statement ``before``."""
-        return self._values(node, scope, before, 0)
-
-    def named(self, name: str) -> Values:
-        """What the top-level ``name`` stands for at the end; empty when no cell binds it."""
-        return self._lookup(name, self.module, None, 0) if name in self.module.names else frozenset()
-
-    def _values(self, node: ast.AST | None, scope: Scope, before: int | None, depth: int) -> Values:
-        self._steps += 1
-        if depth > MAX_NESTING or self._steps > MAX_STEPS:
-            return frozenset({TOO_DEEP})
-        deeper = depth + 1
-        match node:
-            case ast.Constant(value=str(text)):
-                return frozenset({Text(text)})
-            case ast.Constant(value=None):
-                return frozenset({NONE})
-            case ast.Name(id=name):
-                return self._lookup(name, scope, before, deeper)
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                return self._definition(node, scope, before, deeper)
-            case ast.Lambda():
-                return frozenset({self.own(node, scope, before)})
-            case ast.Attribute(value=base, attr=attr):
-                return self._attribute(self._values(base, scope, before, deeper), attr, deeper)
-            case ast.Call():
-                return self._call(node, scope, before, deeper)
-            case ast.Subscript(value=base, slice=key):
-                return self._item(base, key, scope, before, deeper)
-            case ast.BinOp(op=ast.Add()):
-                return self._sum(node, scope, before, deeper)
-            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-                return self._union((left, right), scope, before, deeper)
-            case ast.JoinedStr(values=parts):
-                return self._joined([self._values(part, scope, before, deeper) for part in parts])
-            case ast.FormattedValue(value=value, conversion=-1, format_spec=None):
-                return self._values(value, scope, before, deeper)
-            case ast.Starred(value=value) | ast.Await(value=value) | ast.NamedExpr(value=value):
-                return self._values(value, scope, before, deeper)
-            case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
-                return self._union(elements, scope, before, deeper)
-            case ast.Dict(values=elements):
-                return self._union(elements, scope, before, deeper)
-            case ast.IfExp(body=body, orelse=orelse):
-                return self._union((body, orelse), scope, before, deeper)
-            case ast.BoolOp(values=elements):
-                return self._union(elements, scope, before, deeper)
-            case ast.ListComp(elt=element) | ast.SetComp(elt=element) | ast.GeneratorExp(elt=element):
-                return self._values(element, self.comprehension(node, scope, before), before, deeper)
-            case ast.DictComp(value=element):
-                return self._values(element, self.comprehension(node, scope, before), before, deeper)
-        return _NOTHING
-
-    def _union(self, nodes: Iterable[ast.AST | None], scope: Scope, before: int | None, depth: int) -> Values:
-        found: set[Value] = set()
-        for node in nodes:
-            found |= self._values(node, scope, before, depth)
-            if len(found) > MAX_VALUES:
-                return frozenset({TOO_DEEP})
-        return frozenset(found) or _NOTHING
-
-    def _sum(self, node: ast.BinOp, scope: Scope, before: int | None, depth: int) -> Values:
-        parts: list[ast.expr] = []
-        left: ast.expr = node
-        while isinstance(left, ast.BinOp) and isinstance(left.op, ast.Add):
-            parts.append(left.right)
-            left = left.left
-        parts.append(left)
-        values = [self._values(part, scope, before, depth) for part in reversed(parts)]
-        if any(isinstance(value, Text) for part in values for value in part):
-            return self._joined(values)
-        return frozenset().union(*values)
-
-    def _joined(self, parts: list[Values]) -> Values:
-        """The texts that the parts make together; whatever else they carry stays."""
-        size = 1
-        for part in parts:
-            size *= len(part)
-        if size > MAX_VALUES or any(not isinstance(value, Text) for part in parts for value in part):
-            return frozenset(v for part in parts for v in part if not isinstance(v, Text)) | _NOTHING
-        return frozenset(Text("".join(v.text for v in row if isinstance(v, Text))) for row in product(*parts))
-
-    def _definition(self, node: ast.AST, scope: Scope, before: int | None, depth: int) -> Values:
-        assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-        found: set[Value] = {self.own(node, scope, before)}
-        for decorator in node.decorator_list:
-            found |= {v for v in self._values(decorator, scope, before, depth) if isinstance(v, (Own, Lib))}
-        return frozenset(found)
-
-    def _call(self, node: ast.Call, scope: Scope, before: int | None, depth: int) -> Values:
-        found: set[Value] = set()
-        for value in self._values(node.func, scope, before, depth):
-            match value:
-                case Lib(path) if path in _BY_NAME or path.endswith((".__getattribute__", ".__getattr__")):
-                    found |= self._by_name(path, node, scope, before, depth)
-                case Lib(path) if hiding(path):
-                    found.add(value)
-                    if path.endswith((".__import__", ".import_module")):
-                        names = self._argument(node, scope, before, depth)
-                        found |= {Lib(name.text) for name in names if isinstance(name, Text)}
-                case Lib("builtins.type"):
-                    pass
-                case Lib(path):
-                    if path.rpartition(".")[2][:1].isupper():
-                        found.add(value)
-                    found |= self._carried(node, scope, before, depth)
-                case Own(node=ast.ClassDef()):
-                    found |= {value} | self._carried(node, scope, before, depth)
-                case Own():
-                    found |= self._returned(value, depth) | self._carried(node, scope, before, depth)
-                case Word("unknown"):
-                    found |= self._carried(node, scope, before, depth)
-                case Word():
-                    found.add(value)
-        if isinstance(node.func, ast.Attribute):  # d.get("f"), fs.pop(), "".join(...)
-            base = self._values(node.func.value, scope, before, depth)
-            found |= {v for v in base if isinstance(v, Own) or (isinstance(v, Lib) and _is_leaf(v.path))}
-            if node.func.attr == "join" and node.args:
-                found |= self._join(node, base, scope, before, depth)
-        return frozenset(found) or _NOTHING
-
-    def _join(self, node: ast.Call, base: Values, scope: Scope, before: int | None, depth: int) -> Values:
-        match node.args[0]:
-            case ast.Tuple(elts=parts) | ast.List(elts=parts) if parts and len(base) == 1:
-                (glue,) = base
-                values = [self._values(part, scope, before, depth) for part in parts]
-                return self._joined([v for part in values for v in (frozenset({glue}), part)][1:])
-        return _NOTHING
-
-    def _carried(self, node: ast.Call, scope: Scope, before: int | None, depth: int) -> Values:
-        """The callables among a call's arguments: whatever comes back may call them."""
-        found = self._union(_arguments(node), scope, before, depth) if node.args or node.keywords else _NOTHING
-        return frozenset(v for v in found if isinstance(v, (Own, Lib)) or v is TOO_DEEP)
-
-    def _argument(self, node: ast.Call, scope: Scope, before: int | None, depth: int, index: int = 0) -> Values:
-        if len(node.args) <= index or any(isinstance(a, ast.Starred) for a in node.args[: index + 1]):
-            return _NOTHING
-        return self._values(node.args[index], scope, before, depth)
-
-    def _by_name(self, path: str, node: ast.Call, scope: Scope, before: int | None, depth: int) -> Values:
-        """``getattr(torch, "mm")`` and its like; the call itself when the name is not told."""
-        first = 0 if path.startswith("operator.") else 1
-        if path.endswith((".__getattribute__", ".__getattr__")):
-            first = len(node.args) - 1
-        names = self._argument(node, scope, before, depth, first) if first >= 0 else _NOTHING
-        if any(not isinstance(name, Text) for name in names):
-            return frozenset({Lib("builtins.getattr with a computed name")})
-        base = _NOTHING
-        if path == "builtins.getattr":
-            base = self._argument(node, scope, before, depth)
-        elif path.startswith("operator."):
-            base = frozenset({Lib("?")})
-        elif path.count(".") and first == 0:
-            base = frozenset({Lib(path.rpartition(".")[0])})
-        elif first > 0:
-            base = self._argument(node, scope, before, depth) | {Lib("?")}
-        found: Values = frozenset()
-        for name in names:
-            value = base
-            for part in name.text.split(".") if isinstance(name, Text) else []:
-                value = self._attribute(value, part, depth)
-            found |= value
-        if path == "builtins.getattr" and len(node.args) > 2:
-            found |= self._argument(node, scope, before, depth, 2)
-        return found
-
-    def _returned(self, own: Own, depth: int) -> Values:
-        """What a call of a function of the notebook may give."""
-        if isinstance(own.node, ast.ClassDef):
-            return frozenset({own})
-        if (memo := self._memo(own)) is None:
-            inner = self.inside(own)
-            results = [own.node.body] if isinstance(own.node, ast.Lambda) else list(_returns(own.node))
-            with self._working(own) as memo:
-                memo[""] = self._union(results, inner, None, depth)
-        return memo.get("", frozenset())
-
-    def _memo(self, key: object) -> dict[str, Values] | None:
-        if key in self._open:
-            self._touched.add(key)
-            return self._open[key]
-        return self._known.get(key)
-
-    @contextmanager
-    def _working(self, key: object) -> Iterator[dict[str, Values]]:
-        """Work ``key`` out; remember it unless it hangs on something that is still being worked out."""
-        before, self._touched = self._touched, set()
-        memo: dict[str, Values] = {}
-        self._open[key] = memo
-        try:
-            yield memo
-        finally:
-            del self._open[key]
-        self._touched.discard(key)
-        if not self._touched and self._steps <= MAX_STEPS:
-            self._known[key] = memo
-        self._touched |= before
-
-    def _item(self, base: ast.expr, key: ast.expr, scope: Scope, before: int | None, depth: int) -> Values:
-        names = [v.text for v in self._values(key, scope, before, depth) if isinstance(v, Text)]
-        match base:
-            case ast.Call(func=ast.Name(id=("globals" | "locals" | "vars")), args=[]):
-                return frozenset().union(*(self._lookup(n, scope, before, depth) for n in names)) or _NOTHING
-            case ast.Call(func=ast.Name(id="vars"), args=[of]):
-                owner = self._values(of, scope, before, depth)
-                return frozenset().union(*(self._attribute(owner, n, depth) for n in names)) or _NOTHING
-            case ast.Attribute(value=of, attr="__dict__"):
-                owner = self._values(of, scope, before, depth)
-                return frozenset().union(*(self._attribute(owner, n, depth) for n in names)) or _NOTHING
-        found = self._values(base, scope, before, depth)
-        if any(isinstance(v, Lib) and v.path == "sys.modules" for v in found):
-            return frozenset(Lib(n) for n in names) | found
-        return frozenset(v for v in found if not isinstance(v, Text) or not names) or _NOTHING
-
-    def _attribute(self, bases: Values, attr: str, depth: int) -> Values:
-        found: set[Value] = set()
-        for base in bases:
-            match base:
-                case Lib(path):
-                    found.add(Lib(f"{path}.{attr}"))
-                    if _is_leaf(path):  # a bound method, or an element of a container
-                        found.add(base)
-                case Own():
-                    found |= self._member(base, attr, depth) or _NOTHING
-                case Word("too deep"):
-                    found.add(base)
-                case _:
-                    found.add(UNKNOWN)
-        return frozenset(found)
-
-    def _member(self, own: Own, attr: str, depth: int) -> Values:
-        """What ``attr`` is on a class of the notebook, its bases included; empty when it has none."""
-        if depth > MAX_NESTING:
-            return frozenset({TOO_DEEP})
-        if not isinstance(own.node, ast.ClassDef):
-            return frozenset()
-        inner = self.inside(own)
-        if attr in inner.names:
-            return self._lookup(attr, inner, None, depth + 1)
-        found: Values = frozenset()
-        for base in own.node.bases:
-            for value in self._values(base, own.scope, own.order, depth + 1):
-                if isinstance(value, Own) and value is not own:
-                    found |= self._member(value, attr, depth + 1)
-                elif isinstance(value, Lib):
-                    found |= {Lib(f"{value.path}.{attr}")}
-        return found
-
-    def _lookup(self, name: str, scope: Scope, before: int | None, depth: int) -> Values:
-        place = self._home(name, scope)
-        if place is not self.module:
-            return self._names(place, depth).get(name, _NOTHING)
-        key = (name, before)
-        if (memo := self._memo(key)) is None:
-            bindings = self._visible(name, before)
-            with self._working(key) as memo:
-                found = self._union_of(bindings, self.module, depth)
-                if not any(b.sure and not b.deleted for b in bindings):
-                    found |= self._unbound(name, depth)
-                memo[""] = found
-        return memo.get("", frozenset())
-
-    def _visible(self, name: str, before: int | None) -> list[Binding]:
-        """The module's bindings of ``name`` that may hold before the statement ``before``."""
-        bindings = [b for b in self.module.names.get(name, []) if before is None or b.order < before or not b.order]
-        sure = [index for index, b in enumerate(bindings) if b.sure]
-        return bindings[sure[-1] :] if sure else bindings
-
-    def _names(self, scope: Scope, depth: int) -> dict[str, Values]:
-        """What the names of a function's, class's or comprehension's scope stand for: all at once, in no order."""
-        if (memo := self._memo(scope)) is None:
-            with self._working(scope) as memo:
-                for _ in range(MAX_PASSES):
-                    earlier = dict(memo)
-                    for name, bindings in list(scope.names.items()):
-                        memo[name] = memo.get(name, frozenset()) | self._union_of(bindings, scope, depth)
-                    if memo == earlier:
-                        break
-        return memo
-
-    def _union_of(self, bindings: list[Binding], place: Scope, depth: int) -> Values:
-        found: set[Value] = set()
-        for binding in bindings:
-            if binding.path:
-                found.add(Lib(binding.path))
-            elif binding.value is None:
-                found.add(UNKNOWN)
-            else:
-                where = binding.at or place
-                at = (binding.order or None) if where is self.module else where.order
-                found |= self._values(binding.value, where, at, depth + 1)
-            if len(found) > MAX_VALUES:
-                return frozenset({TOO_DEEP})
-        return frozenset(found)
-
-    def _unbound(self, name: str, depth: int) -> Values:
-        """A name that no cell binds: patched in, a builtin, or from a wildcard import."""
-        found: set[Value] = set()
-        for store in self.stores.get(name, []):
-            base = self._values(store.base, store.scope, store.order, depth + 1)
-            if base & {Lib("builtins"), Lib("__main__"), Lib("builtins.__builtins__")}:
-                found |= self._values(store.value, store.scope, store.order, depth + 1)
-        if _OUTPUT.match(name):
-            return frozenset({Lib("builtins.Out")})
-        if name in _BUILTINS:
-            return frozenset(found | {Lib(f"builtins.{name}")})
-        if name in CONVENTIONAL:
-            return frozenset(found | {Lib(CONVENTIONAL[name])})
-        stars = [star for star in self.stars if star.partition(".")[0] in KNOWN] or self.stars
-        found |= {Lib(f"{star}.{name}") for star in stars[-4:]}
-        if not found and self.dynamic:
-            return frozenset({Lib(f"builtins.exec, which defines {name}")})
-        return frozenset(found) or _NOTHING
-
-
-def hiding(path: str) -> str:
-    """The construct in ``path`` that hides what is called, or ""."""
-    if " " in path:
-        return path.removeprefix("builtins.")
-    root = path.partition(".")[0]
-    if root in HIDING_ROOTS or (root not in KNOWN and root != "?"):
-        return path if root in HIDING_ROOTS else f"module {root or path}"
-    parts = path.split(".")
-    for length in range(2, len(parts) + 1):
-        if ".".join(parts[:length]) in HIDING:
-            return ".".join(parts[:length]).removeprefix("builtins.")
-    for part in parts[1:]:
-        if part in HIDING_ATTRIBUTES:
-            return part
-    if root == "torch" and any(p.startswith("_C") for p in parts[1:]):
-        return path
-    return ""
-
-
-def _is_leaf(path: str) -> bool:
-    return path.rpartition(".")[2] in NAMES
-
-
-def _is_call(node: ast.AST, *names: str) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
-
-
-def _root(node: ast.AST) -> str:
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _arguments(call: ast.Call) -> list[ast.expr]:
-    return [*call.args, *(keyword.value for keyword in call.keywords)]
-
-
-def _returns(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]:
-    stack: list[ast.AST] = list(reversed(function.body))
-    while stack:
-        node = stack.pop()
-        if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-            continue
-        if isinstance(node, (ast.Return, ast.Yield, ast.YieldFrom)) and node.value is not None:
-            yield node.value
-        stack.extend(reversed(list(ast.iter_child_nodes(node))))
-
-
-def _with_magics(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a cell; that of a ``%time`` line stands in its magic's place."""
-    for statement in body:
-        match statement:
-            case ast.Expr(value=ast.Call(func=ast.Attribute(attr="run_line_magic"), args=[first, second])):
-                match (first, second):
-                    case (ast.Constant(value="time"), ast.Constant(value=str(text))):
-                        tree = tree_of(text)
-                        if tree:
-                            yield from tree.body
-                            continue
-        yield statement
-
-
-# ---------------------------------------------------------------- reach
+def reach_of(name: str, cells: tuple[tuple[str, str], ...]) -> Reach:
+    """What ``name`` reaches in these cells, worked out once."""
+    return Reach(notebook(cells), name)
 
 
 class Reach:
@@ -749,43 +51,50 @@ class Reach:
     """
 
     def __init__(self, book: Notebook, name: str) -> None:
+        book.begin()
         self.book = book
         self.name = name
-        self.values = self._start()
+        self.values = book.named(name)
         self.owns: dict[int, Own] = {}
         self.uses: list[Use] = []
         self.hidden: list[Use] = []
         self.names: set[str] = set()
         self.data: set[str] = set()
         self.stored: set[str] = set()
+        self.called: set[int] = set()  # ids of the expressions that are called
         self._todo: list[Own] = []
         self._seen: set[tuple[str, int, int]] = set()
         self._plain: set[int] = set()
-        self._patches: set[str] = set()
+        self._patched: set[str] = set()
         line, cell = self.place()
         for value in sorted(self.values, key=_order):
             self._value(value, cell, line)
-        for own in list(self._todo):
-            if own.node in self._bodies(name):
+        definitions = {id(binding.value) for binding in book.module.names.get(name, [])}
+        for own in self._todo:
+            if id(own.node) in definitions:
                 self._plain |= _plain_nodes(own.node)
-        while self._todo:
-            own = self._todo.pop()
-            self._enter(own)
+        self._finish()
 
-    def _start(self) -> Values:
-        self.book.begin()
-        return self.book.named(self.name)
+    @classmethod
+    def everything(cls, book: Notebook) -> Reach:
+        """All code of the notebook, called or not."""
+        reach = cls(book, "")
+        for number, (statement, cell) in enumerate(book.statements, 1):
+            reach._walk(statement, Scope(book.module, cell, order=number), number)
+        reach._finish()
+        return reach
 
-    def _bodies(self, name: str) -> list[ast.AST | None]:
-        return [binding.value for binding in self.book.module.names.get(name, [])]
+    def defines(self, attr: str) -> bool:
+        """Does a class of the code, or an assignment in it, give objects this attribute?"""
+        return attr in self.stored
 
     def place(self) -> tuple[int, int]:
         """Line and cell of the answer's last definition."""
         bindings = self.book.module.names.get(self.name, [])
         if not bindings:
             return 0, -1
-        node = bindings[-1].value
-        return getattr(node, "lineno", 1), self.book.cell_at(bindings[-1].order)
+        statement, cell = self.book.statements[bindings[-1].order - 1]
+        return statement.lineno, cell
 
     # ------------------------------------------------------------ what is found
 
@@ -820,6 +129,10 @@ class Reach:
             self._value(value, scope.cell, getattr(node, "lineno", 0), node)
 
     # ------------------------------------------------------------ the walk
+
+    def _finish(self) -> None:
+        while self._todo:
+            self._enter(self._todo.pop())
 
     def _enter(self, own: Own) -> None:
         node, inner = own.node, self.book.inside(own)
@@ -859,11 +172,8 @@ class Reach:
             case ast.Attribute(attr=attr):
                 self.stored.add(attr)
             case ast.Assign(targets=targets, value=value):
-                for target in targets:
-                    if isinstance(target, ast.Attribute) and not _is_false(value):
-                        self._use(
-                            f"?.{target.attr}=" if target.attr != "requires_grad" else "requires_grad=", node, scope
-                        )
+                if not _is_false(value) and any(_is_attribute(target, "requires_grad") for target in targets):
+                    self._use("requires_grad=", node, scope)
             case ast.AnnAssign(annotation=annotation):
                 skip.add(id(annotation))
             case ast.arg():
@@ -898,8 +208,8 @@ class Reach:
         self._values(frozenset(v for v in values if v is not UNKNOWN), scope, node)
         if UNKNOWN in values and not (own and UNKNOWN not in bases and node.attr in self._members(own)):
             self._use(f"?.{node.attr}", node, scope)
-        if node.attr not in self._patches:
-            self._patches.add(node.attr)
+        if node.attr not in self._patched:
+            self._patched.add(node.attr)
             for store in self.book.stores.get(node.attr, []):
                 if store.order is not None:
                     self._values(self.book.values(store.value, store.scope, store.order), store.scope, store.value)
@@ -946,11 +256,12 @@ class Reach:
 
     def _call(self, node: ast.Call, scope: Scope, before: int | None) -> set[int]:
         """What a call hides or asks for; gives the parts that are not to be visited."""
+        self.called.add(id(node.func))
         for keyword in node.keywords:
             if keyword.arg == "requires_grad" and not _is_false(keyword.value):
                 self._use("requires_grad=", node, scope)
         callees = {v.path for v in self.book.values(node.func, scope, before) if isinstance(v, Lib)}
-        if callees & _BY_NAME or any(c.endswith((".__getattribute__", ".__getattr__")) for c in callees):
+        if callees & BY_NAME or any(c.endswith((".__getattribute__", ".__getattr__")) for c in callees):
             found = self.book.values(node, scope, before)
             self._values(frozenset(v for v in found if isinstance(v, (Own, Lib))), scope, node)
             if UNKNOWN in found and len(node.args) > 1:
@@ -961,9 +272,9 @@ class Reach:
             return {id(argument) for argument in node.args[1:]}
         if "builtins.globals" in callees:
             self._use("builtins.globals() with a computed name", node, scope)
-        for name in callees & {"builtins.vars", "builtins.locals", "builtins.dir"} if node.args else ():
+        if "builtins.vars" in callees and node.args:
             owner = self.book.values(node.args[0], scope, before)
-            if name == "builtins.vars" and any(isinstance(v, Lib) for v in owner):
+            if any(isinstance(v, Lib) for v in owner):
                 self._use("builtins.vars() with a computed name", node, scope)
         return set()
 
@@ -977,6 +288,10 @@ def _order(value: Value) -> tuple[int, str, int]:
         case Text(text):
             return 2, text, 0
     return 3, value.word, 0
+
+
+def _is_attribute(node: ast.expr, attr: str) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == attr
 
 
 def _is_false(node: ast.expr) -> bool:
@@ -999,7 +314,7 @@ def _plain_nodes(node: ast.AST) -> set[int]:
     stack = statements
     while stack:
         child = stack.pop()
-        if isinstance(child, (ast.IfExp, ast.BoolOp, ast.Lambda, *_COMPREHENSIONS)):
+        if isinstance(child, (ast.IfExp, ast.BoolOp, ast.Lambda, *COMPREHENSIONS)):
             continue
         found.add(id(child))
         stack.extend(ast.iter_child_nodes(child))

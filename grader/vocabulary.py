@@ -57,19 +57,21 @@ FAMILIES: dict[str, Family] = {
     "matrix product": Family(
         names=_CONVOLUTIONS
         | _set(
-            "matmul mm bmm mv dot vdot vecdot inner addmm addmm_ addmv addmv_ addbmm addbmm_ baddbmm baddbmm_ tensordot "
-            "chain_matmul multi_dot matrix_power einsum einsum_path contract linear bilinear Linear LazyLinear Bilinear "
-            "Identity_linear cdist pdist cosine_similarity __matmul__ __rmatmul__ __imatmul__ imatmul smm sspaddmm "
-            "hspmm _int_mm _scaled_mm scaled_dot_product_attention multi_head_attention_forward MultiheadAttention "
-            "RNN LSTM GRU RNNCell LSTMCell GRUCell matvec vecmat safe_sparse_dot gemm dgemm sgemm gemv dgemv sgemv"
+            "matmul mm bmm mv dot vdot vecdot inner addmm addmm_ addmv addmv_ addbmm addbmm_ baddbmm baddbmm_ "
+            "tensordot chain_matmul multi_dot matrix_power einsum einsum_path contract linear bilinear Linear "
+            "LazyLinear Bilinear cdist pdist cosine_similarity __matmul__ __rmatmul__ __imatmul__ imatmul smm "
+            "sspaddmm hspmm _int_mm _scaled_mm scaled_dot_product_attention multi_head_attention_forward "
+            "MultiheadAttention RNN LSTM GRU RNNCell LSTMCell GRUCell matvec vecmat safe_sparse_dot gemm dgemm "
+            "sgemm gemv dgemv sgemv"
         ),
         paths=_set("@ operator.matmul operator.imatmul operator.__matmul__ operator.__imatmul__"),
         ops=_CONVOLUTION_OPS
         | _set(
             "mm addmm _addmm_activation bmm baddbmm mv addmv addbmm dot vdot matmul linear einsum tensordot inner "
-            "_int_mm _scaled_mm cdist _cdist_forward _euclidean_dist _pdist_forward _trilinear bilinear _sparse_mm "
-            "_sparse_addmm sspaddmm hspmm smm linalg_multi_dot chain_matmul mkldnn_linear _scaled_dot_product_attention "
-            "_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_attention_math scaled_dot_product_attention"
+            "_int_mm _scaled_mm cdist _cdist_forward _euclidean_dist _pdist_forward _trilinear bilinear "
+            "_sparse_mm _sparse_addmm sspaddmm hspmm smm linalg_multi_dot chain_matmul mkldnn_linear "
+            "_scaled_dot_product_attention _scaled_dot_product_flash_attention_for_cpu "
+            "_scaled_dot_product_attention_math scaled_dot_product_attention"
         ),
     ),
     "einsum": Family(names=_set("einsum contract einsum_path"), ops=_set("einsum")),
@@ -109,7 +111,7 @@ FAMILIES: dict[str, Family] = {
         paths=_set("[None] *"),
         ops=_set("mul expand unsqueeze"),
     ),
-    "sum": Family(names=_set("sum sum_ nansum add_reduce"), paths=_set("builtins.sum math.fsum"), ops=_set("sum")),
+    "sum": Family(names=_set("sum sum_ nansum"), paths=_set("builtins.sum math.fsum"), ops=_set("sum")),
     # No operators below this line: indexing with None runs as aten::unsqueeze, and reshape as aten::view.
     "unsqueeze": Family(names=_set("unsqueeze unsqueeze_ expand_dims")),
     "none index": Family(paths=_set("[None]")),
@@ -133,11 +135,24 @@ LOOP = "loop"
 
 NAMES: frozenset[str] = frozenset().union(*(family.names for family in FAMILIES.values()))
 
+# Calls that run a function of the student's once an element.
+LOOPING = _set(
+    "builtins.map builtins.filter functools.reduce itertools.starmap itertools.accumulate itertools.takewhile "
+    "itertools.dropwhile itertools.filterfalse numpy.vectorize numpy.frompyfunc numpy.apply_along_axis "
+    "numpy.fromfunction"
+)
+# Iterables of pairs, triples...: a loop over a product of n is n loops.
+LOOPING_PAIRS = _set("itertools.product")
+# Iterables that are as many loops as what goes into them.
+PASSED_ON = _set(
+    "enumerate zip reversed sorted list tuple iter set tqdm trange islice chain map filter starmap progress_bar"
+)
+
 # Operators that work on whole rows when one of their tensors has more than one element.
 ARITHMETIC = FAMILIES["matrix product"].ops | _set(
-    "add sub rsub mul div true_divide floor_divide sum mean prod cumsum cumprod addcmul addcdiv lerp pow square norm "
-    "linalg_vector_norm nansum logsumexp index_add scatter_add segment_reduce var std einsum outer kron trace cross "
-    "neg mse_loss dist convolution im2col embedding_bag"
+    "add sub rsub mul div true_divide floor_divide sum mean prod cumsum cumprod addcmul addcdiv lerp pow square "
+    "norm linalg_vector_norm nansum logsumexp index_add scatter_add segment_reduce var std einsum outer kron "
+    "trace cross neg mse_loss dist convolution im2col embedding_bag"
 )
 # The same in source: only where the operand is plainly a row.
 REDUCTIONS = _set("sum prod mean nansum cumsum")
@@ -151,14 +166,15 @@ STANDARD = _set(
 )
 # Those that an answer of plain Python may use: no more than arithmetic and containers.
 PLAIN = _set(
-    "builtins math cmath itertools functools operator collections typing typing_extensions numbers dataclasses copy "
-    "string statistics fractions decimal warnings abc enum types contextlib bisect heapq array __future__ time random"
+    "builtins math cmath itertools functools operator collections typing typing_extensions numbers dataclasses "
+    "copy string statistics fractions decimal warnings abc enum types contextlib bisect heapq array __future__ "
+    "time random"
 )
 # Libraries whose functions have names that say what they do.
 KNOWN = STANDARD | _set(
     "torch numpy fastai fastcore fastbook torchvision torchaudio matplotlib pandas scipy sklearn sympy einops "
-    "opt_einsum functorch tqdm IPython ipywidgets PIL seaborn plotly nbdev rich grader jax tensorflow cupy autograd "
-    "jaxtyping torchtyping beartype typeguard pytest test_eq mpl_toolkits requests skimage cv2 google"
+    "opt_einsum functorch tqdm IPython ipywidgets PIL seaborn plotly nbdev rich grader jax tensorflow cupy "
+    "autograd jaxtyping torchtyping beartype typeguard pytest mpl_toolkits requests skimage cv2 google"
 )
 # What a notebook's wildcard imports (fastai's, fastbook's) bind.
 CONVENTIONAL = {
@@ -193,21 +209,20 @@ HIDING = _set(
     "builtins.breakpoint builtins.In builtins.Out builtins._oh builtins._ih builtins._ builtins.__ builtins.___ "
     "sys.modules sys._getframe sys._current_frames sys.settrace sys.setprofile sys.meta_path sys.path_hooks "
     "torch.ops torch._C torch.jit torch.compile torch._dynamo torch._inductor torch._higher_order_ops torch.fx "
-    "torch.library torch.export torch.classes torch.overrides torch.utils._python_dispatch torch.utils.cpp_extension "
-    "torch._ops torch._refs torch._prims torch._decomp torch.package torch.load torch.hub "
-    "types.FunctionType types.CodeType types.LambdaType timeit.timeit timeit.repeat timeit.Timer "
-    "pickle.loads pickle.load pickle.Unpickler numpy.load numpy.ctypeslib numpy.f2py pandas.eval sympy.lambdify "
-    "sympy.sympify os.system os.popen os.execv os.fork scipy.weave IPython.get_ipython os.environ"
+    "torch.library torch.export torch.classes torch.overrides torch.utils._python_dispatch "
+    "torch.utils.cpp_extension torch._ops torch._refs torch._prims torch._decomp torch.package torch.hub "
+    "types.FunctionType types.CodeType types.LambdaType timeit.timeit timeit.repeat timeit.Timer pickle.loads "
+    "pickle.load pickle.Unpickler numpy.load numpy.ctypeslib numpy.f2py pandas.eval sympy.lambdify sympy.sympify "
+    "os.system os.popen os.execv os.fork IPython.get_ipython"
 )
 HIDING_ROOTS = _set(
-    "ctypes _ctypes cffi numba cython importlib imp inspect gc runpy code codeop marshal dill cloudpickle subprocess "
-    "multiprocessing threading _thread concurrent zipimport pkgutil builtins_ __main__ triton taichi numexpr pythran "
-    "cppyy llvmlite symtable dis linecache asyncio signal socket"
+    "ctypes _ctypes cffi numba cython importlib imp inspect gc runpy code codeop marshal dill cloudpickle "
+    "subprocess multiprocessing threading _thread concurrent zipimport pkgutil __main__ triton taichi numexpr "
+    "pythran cppyy llvmlite symtable dis linecache asyncio signal socket"
 )
 HIDING_ATTRIBUTES = _set(
-    "__globals__ __builtins__ __subclasses__ __code__ __import__ __loader__ __spec__ __closure__ f_globals f_locals "
-    "f_back f_builtins gi_frame cr_frame tb_frame __reduce__ __reduce_ex__ __wrapped_globals__ __func_globals__ "
-    "__dispatch__ _conversion_method_template"
+    "__globals__ __builtins__ __subclasses__ __code__ __import__ __loader__ __spec__ __closure__ f_globals "
+    "f_locals f_back f_builtins gi_frame cr_frame tb_frame __reduce__ __reduce_ex__"
 )
 
 # Anywhere in a notebook, these reach for the program that grades rather than for an answer.
@@ -218,8 +233,8 @@ TAMPERING = _set(
     "inspect.getclosurevars os._exit os.abort os.kill os.killpg os.fork os.forkpty os.setsid os.execv os.execve "
     "os.execvp os.execl os.execlp os.spawnl os.spawnv os.posix_spawn os.ptrace os.dup2 os.close os.closerange "
     "torch._C torch.overrides torch.library torch.utils._python_dispatch torch._ops weakref.finalize "
-    "builtins.__builtins__ time.sleep_ faulthandler.cancel_dump_traceback_later warnings.showwarning_ "
-    "__main__.__dict__ torch.__dict__ torch.Tensor.__dict__ traceback.walk_stack"
+    "builtins.__builtins__ faulthandler.cancel_dump_traceback_later __main__.__dict__ torch.__dict__ "
+    "torch.Tensor.__dict__ traceback.walk_stack"
 )
 TAMPERING_ROOTS = _set(
     "ctypes _ctypes cffi signal atexit threading _thread multiprocessing concurrent faulthandler resource pty "
@@ -232,10 +247,12 @@ TAMPERING_ATTRIBUTES = _set(
 # Parts of the running shell that change how cells or results are read.
 TAMPERING_SHELL = _set(
     "events input_transformers input_transformers_cleanup input_transformers_post input_transformer_manager "
-    "ast_transformers set_custom_exc set_hook run_cell_async_ register_magic_function register_magics "
-    "display_formatter display_pub displayhook showtraceback"
+    "ast_transformers set_custom_exc set_hook register_magic_function register_magics display_formatter "
+    "display_pub displayhook showtraceback"
 )
 # Attributes of library modules that notebooks set in all honesty.
 HONEST_SETTINGS = ("torch.backends.", "torch.cuda.", "matplotlib.", "pandas.options.", "IPython.core.", "warnings.")
 # Libraries whose own attributes nobody has a reason to replace.
 GUARDED = _set("torch numpy builtins sys os math operator grader pytest _pytest unittest msgspec IPython random io")
+# Functions that run other functions, or whose work the source does not show.
+OPAQUE = _set("vmap apply map_ compile script jit grad linalg cov corrcoef lstsq solve inv pinv svd qr cholesky lobpcg")

@@ -202,7 +202,7 @@ _CATALOGUE: dict[str, _Entry] = {
     "missing_axis": _Entry(
         (
             N_("%(what)s has shape %(got_shape)s where %(expected_shape)s is expected: an axis of size 1 is missing."),
-            N_("An axis of size 1 is missing. %(what)s has one axis too few."),
+            N_("%(what)s lacks an axis of size 1."),
         ),
         (
             N_("`.%(call)s` adds it. Or was it lost in a `squeeze` or in an index?"),
@@ -219,7 +219,7 @@ _CATALOGUE: dict[str, _Entry] = {
     "missing_axes": _Entry(
         (
             N_("%(what)s has shape %(got_shape)s where %(expected_shape)s is expected: axes of size 1 are missing."),
-            N_("Axes of size 1 are missing. %(what)s has too few axes."),
+            N_("%(what)s lacks axes of size 1."),
         ),
         (N_("`unsqueeze` adds an axis. Or were they lost in a `squeeze` or in an index?"),),
     ),
@@ -233,7 +233,7 @@ _CATALOGUE: dict[str, _Entry] = {
     "all_reduced": _Entry(
         (
             N_("%(what)s is a single number (shape []) where shape %(expected_shape)s is expected."),
-            N_("%(what)s is a single number (shape []) where more than one axis or element is expected."),
+            N_("%(what)s is a single number (shape []) where a tensor with axes is expected."),
         ),
         (N_("A sum or a mean without an axis takes in everything: name the axis to add up, or leave it out."),),
     ),
@@ -294,7 +294,7 @@ _CATALOGUE: dict[str, _Entry] = {
                 "axis %(axis)s, of size %(size)s, is missing."
             ),
             N_("%(what)s has shape %(got_shape)s where %(expected_shape)s is expected: an axis is missing."),
-            N_("An axis is missing: %(what)s has one axis too few."),
+            N_("%(what)s has one axis too few."),
         ),
         (N_("Does a sum, a mean, a maximum or an index take that axis away?"),),
     ),
@@ -743,7 +743,7 @@ _CATALOGUE: dict[str, _Entry] = {
         (N_("Take the sizes from the inputs' shapes, and mind which axis each loop runs over."),),
     ),
     "ambiguous_truth": _Entry(
-        (N_("An `if`, `and`, `or`, `max` or `min` was asked to decide on a tensor with several elements."),),
+        (N_("A tensor of several elements was used where one yes or no is needed, as in `if`, `and` or `max`."),),
         (N_("Choose for each element: with `torch.where`, a comparison, or a function that works elementwise."),),
     ),
     "inplace_leaf": _Entry(

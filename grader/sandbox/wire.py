@@ -107,9 +107,9 @@ class Attr(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Run(msgspec.Struct, frozen=True, tag=True):
-    """Run one cell of the notebook."""
+    """Run one cell of the notebook, as plain Python."""
 
-    source: str
+    python: str
     label: str
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import inspect
 import io
+import linecache
 import os
 import random
 import sys
@@ -72,7 +74,7 @@ def warm() -> None:
         plt.close(plt.figure())
     except ImportError:
         pass
-    run_cell(_shell, "import math\nx = [1]\nfor i in x: pass\n%time 1 + 1", "warm")
+    run_cell(_shell, "import math\nx = [1]\nfor i in x: pass", "warm")
     _shell.reset(new_session=False)
 
 
@@ -105,45 +107,34 @@ class Printed(io.TextIOBase):
 # ---------------------------------------------------------------- cells
 
 
-def run_cell(shell: Shell, source: str, label: str) -> BaseException | None:
+def run_cell(shell: Shell, python: str, label: str) -> BaseException | None:
     """Run one cell, as Jupyter would, except that a statement that fails costs only itself: the rest still runs.
 
-    Returns the first exception.
+    ``python`` is the cell after IPython's transformer, made on the trusted side: what runs here is what was read there,
+    whatever hooks an earlier cell put into the shell. Returns the first exception.
     """
     file = f"<{label}>"
-    shell.compile.get_code_name = lambda *_: file  # type: ignore[method-assign]
+    linecache.cache[file] = (len(python), None, python.splitlines(keepends=True), file)
     first: BaseException | None = None
-    while source.strip():
-        result = shell.run_cell(source, store_history=False)
-        error = result.error_before_exec or result.error_in_exec
-        if error is None:
-            break
-        first = first or error
-        rest = _rest(shell, source, error, file)
-        if result.error_before_exec or rest is None:
-            break
-        source = rest
+    try:
+        body = ast.parse(python).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return error
+    for statement in body:
+        try:
+            _execute(shell, ast.Module([statement], []), file)
+        except BaseException as error:
+            first = first or error
     return first
 
 
-def _rest(shell: Shell, source: str, error: BaseException, file: str) -> str | None:
-    """The statements after the one that raised, on their own lines; None when there is nothing to go on with."""
-    line = next((lineno for name, lineno in _frames(error) if name == file), None)
-    code = shell.transform_cell(source)
-    try:
-        body = ast.parse(code).body
-    except (SyntaxError, ValueError, RecursionError):
-        return None
-    later = [node for node in body if line is not None and _first_line(node) > line]
-    if not later:
-        return None
-    start = _first_line(later[0]) - 1
-    return "\n" * start + "".join(code.splitlines(keepends=True)[start:])
-
-
-def _first_line(node: ast.stmt) -> int:
-    decorators = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+def _execute(shell: Shell, module: ast.Module, file: str) -> None:
+    with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+        code = shell.compile(module, file, "exec")  # type: ignore[arg-type]
+    if code.co_flags & inspect.CO_COROUTINE:
+        shell.loop_runner(eval(code, shell.user_ns))
+    else:
+        exec(code, shell.user_ns)
 
 
 def _frames(error: BaseException) -> Iterator[tuple[str, int]]:

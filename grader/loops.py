@@ -1,0 +1,269 @@
+"""How deep the loops of an answer nest, those of its helpers included. Nothing is run."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from grader.reach import Reach
+from grader.scopes import Lib, Own, Scope
+from grader.vocabulary import LOOPING, LOOPING_PAIRS, PASSED_ON
+
+
+@dataclass(frozen=True)
+class Deepest:
+    """The number of loops, one inside another, and where the innermost begins."""
+
+    depth: int
+    cell: int
+    line: int
+
+
+@dataclass
+class _Body:
+    """One function's own loops, and the functions it calls, each with the loops around the call."""
+
+    depth: int = 0
+    line: int = 0
+    calls: list[tuple[Own, int, int]] = field(default_factory=list)
+
+
+def deepest(reach: Reach) -> Deepest:
+    """The deepest nest of loops in what an answer reaches; a loop over a shape or a written-out tuple is none.
+
+    `for`, `while`, each `for` of a comprehension, `map` and its like are loops; `itertools.product` of n things is
+    n; so is a function that calls itself, once.
+    """
+    counter = _Counter(reach)
+    bodies = {id(own.node): counter.body(own) for own in counter.functions()}
+    below = {key: _closure(key, bodies) for key in bodies}
+    depths: dict[int, tuple[int, int, int]] = {}
+    for key in sorted(bodies, key=lambda k: len(below[k])):
+        own, body = reach.owns[key], bodies[key]
+        best = (body.depth, reach.book.inside(own).cell, body.line)
+        for callee, around, line in body.calls:
+            inner = depths.get(id(callee.node))
+            if inner is not None and key not in below.get(id(callee.node), ()):
+                place = inner[1:] if inner[0] else (best[1], line)
+                best = max(best, (around + inner[0], *place), key=lambda d: d[0])
+        recursive = any(key in below.get(id(c.node), ()) for c, _, _ in body.calls)
+        depths[key] = (best[0] + recursive, best[1], best[2])
+    found = [depths[id(own.node)] for own in counter.entries() if id(own.node) in depths]
+    return Deepest(*max(found, key=lambda d: d[0])) if found else Deepest(0, *reversed(reach.place()))
+
+
+def _closure(key: int, bodies: dict[int, _Body]) -> set[int]:
+    """What a function may call, directly or not, and itself."""
+    found, todo = {key}, [key]
+    while todo:
+        for callee, _, _ in bodies[todo.pop()].calls:
+            other = id(callee.node)
+            if other in bodies and other not in found:
+                found.add(other)
+                todo.append(other)
+    return found
+
+
+class _Counter:
+    def __init__(self, reach: Reach) -> None:
+        self.reach = reach
+        self.book = reach.book
+        self._methods: dict[str, list[Own]] = {}
+        for own in list(reach.owns.values()):
+            if isinstance(own.node, ast.ClassDef):
+                for name in self.book.inside(own).names:
+                    for method in self._members(own, name):
+                        self._methods.setdefault(name, []).append(method)
+
+    def functions(self) -> list[Own]:
+        """Everything reached that has a body to run."""
+        return [own for own in self.reach.owns.values() if not isinstance(own.node, ast.ClassDef)]
+
+    def entries(self) -> list[Own]:
+        """Where a call of the answer begins: the functions that its name stands for, or all methods of the class."""
+        found: list[Own] = []
+        for value in self.reach.values:
+            if isinstance(value, Own):
+                found += self._called(value, everything=True)
+        return found
+
+    def _members(self, own: Own, name: str) -> list[Own]:
+        return [v for v in self.book.member(own, name) if isinstance(v, Own)]
+
+    def _called(self, own: Own, everything: bool = False) -> list[Own]:
+        """What runs when ``own`` is called: for a class, what its objects run without being asked by name."""
+        if not isinstance(own.node, ast.ClassDef):
+            return [own]
+        names = [n for n in self.book.inside(own).names if everything or _is_special(n)]
+        return [method for name in names for method in self._members(own, name)]
+
+    # ------------------------------------------------------------ one body
+
+    def body(self, own: Own) -> _Body:
+        """The loops of one function."""
+        body = _Body(line=getattr(own.node, "lineno", 0))
+        inner = self.book.inside(own)
+        start = [own.node.body] if isinstance(own.node, ast.Lambda) else getattr(own.node, "body", [])
+        stack: list[tuple[ast.AST, int, Scope]] = [(node, 0, inner) for node in start]
+        while stack:
+            node, depth, scope = stack.pop()
+            if depth > body.depth:
+                body.depth, body.line = depth, getattr(node, "lineno", body.line)
+            stack.extend(self._inside(node, depth, scope, body))
+        return body
+
+    def _inside(self, node: ast.AST, depth: int, scope: Scope, body: _Body) -> list[tuple[ast.AST, int, Scope]]:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                return []
+            case ast.Lambda():
+                body.calls.append((self.book.own(node, scope), depth, node.lineno))
+                return []
+            case ast.For() | ast.AsyncFor():
+                deeper = depth + self._weight(node.iter, node.target, scope)
+                return [
+                    (node.iter, depth, scope),
+                    *((child, deeper, scope) for child in node.body),
+                    *((child, depth, scope) for child in node.orelse),
+                ]
+            case ast.While():
+                return [(child, depth + 1, scope) for child in (node.test, *node.body)] + [
+                    (child, depth, scope) for child in node.orelse
+                ]
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                return self._comprehension(node, depth, scope)
+            case ast.Call():
+                if self._is_looping(node, scope):
+                    return [(child, depth + 1, scope) for child in ast.iter_child_nodes(node)]
+            case ast.Name(ctx=ast.Load()):
+                self._note(node, depth, scope, body)
+            case ast.Attribute(ctx=ast.Load(), attr=attr):
+                if not self._note(node, depth, scope, body):
+                    body.calls.extend((method, depth, node.lineno) for method in self._methods.get(attr, []))
+            case ast.arg():
+                return []
+        return [(child, depth, scope) for child in ast.iter_child_nodes(node)]
+
+    def _note(self, node: ast.expr, depth: int, scope: Scope, body: _Body) -> bool:
+        found = [v for v in self.book.values(node, scope) if isinstance(v, Own)]
+        for own in found:
+            body.calls.extend((called, depth, node.lineno) for called in self._called(own))
+        return bool(found)
+
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, depth: int, scope: Scope
+    ) -> list[tuple[ast.AST, int, Scope]]:
+        inner = self.book.comprehension(node, scope)
+        found: list[tuple[ast.AST, int, Scope]] = []
+        for generator in node.generators:
+            found.append((generator.iter, depth, inner))
+            depth += self._weight(generator.iter, generator.target, inner)
+            found += [(condition, depth, inner) for condition in generator.ifs]
+        elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        return found + [(element, depth, inner) for element in elements]
+
+    def _paths(self, node: ast.AST, scope: Scope) -> set[str]:
+        return {v.path for v in self.book.values(node, scope) if isinstance(v, Lib)}
+
+    def _is_looping(self, node: ast.Call, scope: Scope) -> bool:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("apply_", "map_"):
+            return True
+        return bool(self._paths(node.func, scope) & LOOPING)
+
+    # ------------------------------------------------------------ what is looped over
+
+    def _weight(self, node: ast.expr, target: ast.expr | None, scope: Scope, nested: int = 0) -> int:
+        """How many loops a `for` over ``node`` is worth: none for a shape, n for a product of n."""
+        if nested > 8 or _is_fixed(node):
+            return 0 if _is_fixed(node) else 1
+        match node:
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
+                inner = self.book.comprehension(node, scope)
+                return sum(self._weight(g.iter, g.target, inner, nested + 1) for g in node.generators)
+            case ast.Name(id=name):
+                return self._weight_of_name(name, target, scope, nested + 1)
+            case ast.Call(func=function, args=args):
+                paths = self._paths(function, scope)
+                lasts = {path.rpartition(".")[2] for path in paths}
+                if paths & LOOPING_PAIRS:
+                    return self._weight_of_product(node, target, scope, nested + 1)
+                if lasts & {"ndindex", "cartesian_prod", "ndenumerate", "combinations", "permutations"}:
+                    return max(1, _targets(target), len(args) if "ndindex" in lasts else 1)
+                if lasts & PASSED_ON:
+                    inner_target = None if "zip" in lasts and len(args) > 1 else _second(target, lasts)
+                    return max((self._weight(a, inner_target, scope, nested + 1) for a in args), default=1)
+                return self._weight_of_generator(function, scope)
+        return 1
+
+    def _weight_of_product(self, node: ast.Call, target: ast.expr | None, scope: Scope, nested: int) -> int:
+        if any(isinstance(argument, ast.Starred) for argument in node.args):
+            return max(2, _targets(target))
+        times = 1
+        for keyword in node.keywords:
+            known = isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, int)
+            times = keyword.value.value if known else max(2, _targets(target))  # type: ignore[attr-defined]
+        return sum(self._weight(a, None, scope, nested) for a in node.args) * min(times, 10)
+
+    def _weight_of_name(self, name: str, target: ast.expr | None, scope: Scope, nested: int) -> int:
+        place = self.book.home(name, scope)
+        bindings = place.names.get(name, [])
+        if len(bindings) == 1 and isinstance(bindings[0].value, ast.expr) and bindings[0].sure:
+            where = bindings[0].at or place
+            return self._weight(bindings[0].value, target, where, nested)
+        return 1
+
+    def _weight_of_generator(self, function: ast.expr, scope: Scope) -> int:
+        """A generator of the notebook's own is worth its own loops: its ``yield`` stands inside them."""
+        depth = 1
+        for value in self.book.values(function, scope):
+            if isinstance(value, Own) and isinstance(value.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                depth = max(depth, _own_loops(value.node))
+        return depth
+
+
+def _own_loops(function: ast.AST) -> int:
+    deepest, stack = 0, [(function, 0)]
+    while stack:
+        node, depth = stack.pop()
+        if isinstance(node, (ast.Yield, ast.YieldFrom)):
+            deepest = max(deepest, depth)
+        depth += isinstance(node, (ast.For, ast.While))
+        stack.extend((child, depth) for child in ast.iter_child_nodes(node))
+    return deepest
+
+
+def _is_special(name: str) -> bool:
+    return name == "forward" or (name.startswith("__") and name not in ("__repr__", "__str__", "__format__"))
+
+
+def _is_fixed(node: ast.expr) -> bool:
+    """A shape, or something written out: as long as it was when the student wrote it."""
+    match node:
+        case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
+            return all(not isinstance(e, ast.Starred) or _is_fixed(e.value) for e in elements)
+        case ast.Constant() | ast.Dict() | ast.Attribute(attr="shape"):
+            return True
+        case ast.Call(func=ast.Attribute(attr="size"), args=[]):
+            return True
+        case ast.Call(func=ast.Attribute(attr=("items" | "values" | "keys"), value=value)):
+            return isinstance(value, ast.Dict)
+        case ast.Call(func=ast.Name(id=("enumerate" | "zip" | "reversed" | "list" | "tuple")), args=[_, *_] as args):
+            return all(_is_fixed(a.value if isinstance(a, ast.Starred) else a) for a in args)
+        case ast.Subscript(value=value):
+            return _is_fixed(value)
+        case ast.BinOp(left=left, right=right):
+            return _is_fixed(left) and _is_fixed(right)
+    return False
+
+
+def _targets(target: ast.expr | None) -> int:
+    if isinstance(target, (ast.Tuple, ast.List)):
+        first = target.elts[0] if target.elts else None
+        return max(len(first.elts), 2) if isinstance(first, (ast.Tuple, ast.List)) else len(target.elts)
+    return 2
+
+
+def _second(target: ast.expr | None, lasts: set[str]) -> ast.expr | None:
+    if "enumerate" in lasts and isinstance(target, (ast.Tuple, ast.List)) and len(target.elts) == 2:
+        return target.elts[1]
+    return target

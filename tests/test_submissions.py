@@ -1,0 +1,85 @@
+"""Finding submissions: trees, flat folders, zips, and names that nobody should trust."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from grader.submissions import MAX_NOTEBOOK, SubmissionsError, find
+
+
+def students(where: Path, scratch: Path) -> dict[str, str]:
+    scratch.mkdir(exist_ok=True)
+    return {file.student: file.notebook for file in find(where, "ch17", scratch)}
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for student, names in {"ada": ["ch17.ipynb", "old.ipynb"], "bob": ["my answers.ipynb"], "cleo": []}.items():
+        folder = tmp_path / "submitted" / student / "ch17"
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).write_text("{}")
+    (tmp_path / "submitted" / "dora" / "ch18").mkdir(parents=True)
+    return tmp_path / "submitted"
+
+
+def test_nbgraders_tree(tree, tmp_path):
+    assert students(tree, tmp_path / "s") == {"ada": "ch17.ipynb", "bob": "my answers.ipynb", "cleo": ""}
+    notes = {file.student: file.note for file in find(tree, "ch17", tmp_path)}
+    assert notes == {
+        "ada": "",
+        "bob": "the notebook is named my answers.ipynb, not ch17.ipynb",
+        "cleo": "the folder holds no notebook",
+    }
+
+
+def test_a_flat_folder_and_one_notebook(tmp_path):
+    for name in ("王芳.ipynb", "Bob.IPYNB", "notes.txt", ".hidden.ipynb"):
+        (tmp_path / name).write_text("{}")
+    assert students(tmp_path, tmp_path / "s") == {"王芳": "王芳.ipynb", "Bob": "Bob.IPYNB"}
+    assert students(tmp_path / "王芳.ipynb", tmp_path / "s") == {"王芳": "王芳.ipynb"}
+
+
+def test_zips_of_either(tree, tmp_path):
+    with zipfile.ZipFile(tmp_path / "tree.zip", "w") as archive:
+        for path in tree.rglob("*.ipynb"):
+            archive.write(path, path.relative_to(tree.parent))
+        archive.writestr("__MACOSX/submitted/ada/ch17/._ch17.ipynb", "")
+    assert students(tmp_path / "tree.zip", tmp_path / "s") == {"ada": "ch17.ipynb", "bob": "my answers.ipynb"}
+    with zipfile.ZipFile(tmp_path / "flat.zip", "w") as archive:
+        archive.writestr("ada.ipynb", "{}")
+        archive.writestr("deep/er/bob.ipynb", "{}")
+    assert students(tmp_path / "flat.zip", tmp_path / "t") == {"ada": "ada.ipynb", "bob": "bob.ipynb"}
+
+
+def test_a_hostile_zip(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("../../../tmp/evil.ipynb", "{}")
+        archive.writestr("/etc/evil.ipynb", "{}")
+        archive.writestr("..\\..\\evil.ipynb", "{}")
+        archive.writestr("bomb.ipynb", b" " * (MAX_NOTEBOOK + 1000))
+    scratch = tmp_path / "s"
+    scratch.mkdir()
+    files = find(tmp_path / "x.zip", "ch17", scratch)
+    assert sorted(file.student for file in files) == ["bomb", "evil", "evil (2)", "evil (3)"]
+    assert all(file.path is not None and file.path.parent == scratch for file in files)
+    assert max(path.stat().st_size for path in scratch.iterdir()) == MAX_NOTEBOOK + 1
+
+
+def test_names_that_would_collide_stay_apart(tmp_path):
+    for name in ("a.ipynb", "A.ipynb", "=cmd().ipynb", "x\u202ey.ipynb"):
+        (tmp_path / name).write_text("{}")
+    found = students(tmp_path, tmp_path / "s")
+    assert len({name.casefold() for name in found}) == 4
+    assert not any("/" in name or "\u202e" in name for name in found)
+
+
+@pytest.mark.parametrize("what", ["missing", "empty", "text"])
+def test_nothing_to_grade_says_what_to_do(tmp_path, what):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(SubmissionsError, match=what):
+        find(tmp_path / what, "ch17", tmp_path)

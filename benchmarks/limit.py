@@ -33,10 +33,14 @@ from grader.student import seed_of
 
 
 class Direct:
-    """The ``student`` of a suite, in this very process: a name of the notebook is the object itself."""
+    """The ``student`` of a suite, in this very process: a name of the notebook is the object itself.
 
-    def __init__(self, namespace: dict[str, Any], cells: Sequence[tuple[str, str]]) -> None:
-        self._namespace, self._cells = namespace, cells
+    ``cells`` are (label, source); the answer of an exercise is the cell number ``places[exercise]``, from 1.
+    """
+
+    def __init__(self, namespace: dict[str, Any], cells: Sequence[tuple[str, str]], places: dict[str, int]) -> None:
+        self._namespace, self._cells, self._places = namespace, cells, places
+        self._exercise = ""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -76,7 +80,18 @@ class Direct:
 
     def how(self, name: str, watched: Any = None) -> How:
         """As `grader.student.Student.how`."""
-        return How(name, self._cells, watched.seen if watched else None)
+        cells = self._cells[: self._places[self._exercise]]
+        return How(name, cells, watched.seen if watched else None)
+
+    def begin(self, check: Check) -> None:
+        """The same fresh start as in a worker."""
+        self._exercise = check.exercise
+        seed = seed_of(check.id)
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+        torch.default_generator.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed)
 
 
 class DirectGrading:
@@ -87,13 +102,8 @@ class DirectGrading:
         self.failed: list[str] = []
 
     def begin(self, check: Check) -> Direct:
-        """The same fresh start as in a worker."""
-        torch.set_default_dtype(torch.float32)
-        torch.set_grad_enabled(True)
-        seed = seed_of(check.id)
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed formats three tracebacks, for GPUs to come
-        random.seed(seed)
-        np.random.seed(seed)
+        """The student for one check."""
+        self.student.begin(check)
         return self.student
 
     def record(self, check: Check, error: BaseException | None) -> None:
@@ -144,14 +154,17 @@ def run_notebook(path: Path) -> Direct:
     ipython = shell.Shell.instance()
     ipython.user_ns.clear()  # `reset` would collect the whole process's garbage, too
     ipython.init_user_ns()
-    cells = []
+    cells: list[tuple[str, str]] = []
+    places = {}
     for number, cell in enumerate(json.loads(path.read_bytes())["cells"], 1):
-        source = "".join(cell["source"])
-        if cell["cell_type"] == "code" and not cell["metadata"].get("nbgrader", {}).get("grade"):
-            cells.append((f"cell {number}", source))
-            if error := worker.run_cell(ipython, source, f"cell {number}"):
-                raise error
-    return Direct(ipython.user_ns, cells)
+        marks, source = cell["metadata"].get("nbgrader", {}), "".join(cell["source"])
+        if cell["cell_type"] != "code" or marks.get("grade"):
+            continue
+        cells.append((f"cell {number}", source))
+        if error := worker.run_cell(ipython, source, f"cell {number}"):
+            raise error
+        places[marks["grade_id"]] = len(cells)
+    return Direct(ipython.user_ns, cells, places)
 
 
 def main(arguments: Sequence[str]) -> int:

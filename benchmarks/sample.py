@@ -1,4 +1,4 @@
-"""The class that is graded: copies of the reference solution, as a student would hand it in."""
+"""The class that is graded: copies of the reference solution, each handed in by another student."""
 
 from __future__ import annotations
 
@@ -10,25 +10,40 @@ ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENT = "ch17"
 
 
-def reference_notebook() -> str:
-    """The released notebook with the reference answers in its answer cells, as the text of a file."""
-    source = nbformat.read(ROOT / "solutions" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", 4)
-    released = nbformat.read(ROOT / "assignments" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", 4)
-    answers = {_grade_id(cell): cell.source for cell in source.cells if _is_answer(cell)}
-    for cell in released.cells:
-        if _is_answer(cell):
-            lines = answers[_grade_id(cell)].splitlines()
-            cell.source = "\n".join(line for line in lines if "### BEGIN" not in line and "### END" not in line)
-    return nbformat.writes(released)
+class Sample:
+    """The released notebook with the reference answers in it.
 
+    Each copy has its student's name in a comment at the end of every answer: no two are the same text, as in life, so
+    nothing that was worked out for one can serve for the next.
+    """
 
-def flat(folder: Path, size: int) -> Path:
-    """``folder``, made, with ``size`` copies: ``s001.ipynb`` and so on."""
-    folder.mkdir(parents=True)
-    text = reference_notebook()
-    for number in range(1, size + 1):
-        (folder / f"s{number:03}.ipynb").write_text(text, encoding="utf-8")
-    return folder
+    def __init__(self) -> None:
+        source, self._notebook = (
+            nbformat.read(ROOT / tree / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", 4) for tree in ("solutions", "assignments")
+        )
+        self._answers = {_grade_id(cell): _without_marks(cell.source) for cell in source.cells if _is_answer(cell)}
+
+    def text(self, student: str) -> str:
+        """The text of ``student``'s notebook file."""
+        for cell in self._notebook.cells:
+            if _is_answer(cell):
+                cell.source = f"{self._answers[_grade_id(cell)]}\n# {student}"
+        return nbformat.writes(self._notebook)
+
+    def flat(self, folder: Path, size: int) -> Path:
+        """``folder``, made, with ``size`` copies: ``s001.ipynb`` and so on."""
+        folder.mkdir(parents=True)
+        for number in range(1, size + 1):
+            (folder / f"s{number:03}.ipynb").write_text(self.text(f"s{number:03}"), encoding="utf-8")
+        return folder
+
+    def tree(self, folder: Path, prefix: str, size: int) -> None:
+        """As nbgrader has it: ``folder/<student>/<assignment>/<assignment>.ipynb``, the students named by ``prefix``."""
+        for number in range(1, size + 1):
+            student = f"{prefix}{number:03}"
+            place = folder / student / ASSIGNMENT
+            place.mkdir(parents=True)
+            (place / f"{ASSIGNMENT}.ipynb").write_text(self.text(student), encoding="utf-8")
 
 
 def _grade_id(cell: nbformat.NotebookNode) -> str | None:
@@ -37,3 +52,7 @@ def _grade_id(cell: nbformat.NotebookNode) -> str | None:
 
 def _is_answer(cell: nbformat.NotebookNode) -> bool:
     return cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution") is True
+
+
+def _without_marks(source: str) -> str:
+    return "\n".join(line for line in source.splitlines() if "### BEGIN" not in line and "### END" not in line)

@@ -55,7 +55,7 @@ class Loop:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """The loop over submissions."""
         if session.testsfailed:
-            self.trouble = "the suite could not be collected"
+            self.trouble = self.trouble or "the suite could not be collected"
             return True
         for file, key in self.files:
             write_result(self.job.results, Stored(key, self.grade(file)))

@@ -49,7 +49,7 @@ def assert_close(
     ``expected`` is a tensor or array of any shape and real dtype, a number, or lists, tuples and dicts of these.
     ``|got - expected| <= atol + rtol |expected|``: by default the dtype's ``rtol``, with an ``atol`` of ``rtol`` times
     the size of a typical small element; integers and bools are exact unless a tolerance is given. NaN equals NaN.
-    ``what`` names the value in the message: "the loss", "inp.g". Raises `Mismatch`.
+    ``what`` names the value in the message: "the loss", "inp.g", "the gradient of x". Raises `Mismatch`.
     """
     __tracebackhide__ = True
     _demand(got, expected, what, _Rule(rtol, atol))
@@ -97,12 +97,19 @@ def _demand(got: Any, expected: Any, what: str, rule: _Rule) -> None:
     if difference is None:
         return
     code = difference.found.code
-    if code == "none" and not difference.where and _ATTRIBUTE.fullmatch(what):
-        code = "not_set"
+    if code == "none" and not difference.where:
+        code = _nothing(what)
     if isinstance(difference.expected, Tensor | np.ndarray):  # the item tells more than a list of tensors
         got, expected = difference.got, difference.expected
     facts = {"what": what, "where": difference.where, **difference.found.facts}
     raise Mismatch(Finding("wrong", code, facts, got=show(got), expected=show(expected)))
+
+
+def _nothing(what: str) -> str:
+    """What it means that something is None: a result, an attribute ("inp.g") or a gradient ("the gradient of x")."""
+    if what.startswith("the gradient of "):
+        return "no_gradient"
+    return "not_set" if _ATTRIBUTE.fullmatch(what) else "none"
 
 
 def _difference(got: Any, expected: Any, rule: _Rule) -> _Difference | None:

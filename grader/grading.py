@@ -33,13 +33,17 @@ from grader.student import Student
 
 @dataclass(frozen=True)
 class Check:
-    """One check of the suite: ``id`` is unique within the assignment, ``points`` are absolute."""
+    """One check of the suite: ``id`` is unique within the assignment, ``points`` are absolute.
+
+    ``seconds`` is the CPU time that one of its calls may take, None for the usual.
+    """
 
     id: str
     exercise: str
     points: float
     hidden: bool
     title: str
+    seconds: float | None = None
 
 
 @dataclass
@@ -80,6 +84,8 @@ class Grading:
         place = self.place(check.exercise)
         if place is None:
             raise StudentMissing(Finding("missing", "missing", {"name": check.exercise}))
+        more = check.seconds
+        self.attempt.call_limits = Limits(more, 4 * more, self.limits.memory) if more else self.limits
         self.student.begin(check.exercise, check.id, place)
         return self.student
 
@@ -166,18 +172,22 @@ class Grading:
         self.attempt.drop()
 
     def _mark_blocked(self) -> None:
+        """An answer that calls another exercise's answer may fail for that one's fault: then it says so."""
         names = {exercise.name for exercise in self.exercises}
-        wrong = {c.exercise for c in self.checks if self._results[c.id].verdict == "failed"}
+        reasons: dict[str, set[str | None]] = {}
+        for check in self.checks:
+            if self._results[check.id].verdict == "failed":
+                reasons.setdefault(check.exercise, set()).add(self._results[check.id].reason)
         for check in self.checks:
             finding = self._findings.get(check.id)
-            if finding is None or finding.reason not in ("wrong", "raised"):
+            if finding is None or finding.reason not in ("wrong", "raised", "forbidden"):
                 continue
-            causes = (how.reachable_names(check.exercise, self._cells) & names & wrong) - {check.exercise}
+            called = (how.reachable_names(check.exercise, self._cells) & names & reasons.keys()) - {check.exercise}
+            causes = {name for name in called if finding.reason != "forbidden" or "forbidden" in reasons[name]}
             if causes:
-                by = ", ".join(sorted(causes))
                 old = self._results[check.id]
-                text = wording.message(Finding("blocked", "blocked", {"by": by}), hidden=check.hidden)
-                message = f"{text} {old.message}"
+                by = Finding("blocked", "blocked", {"by": ", ".join(sorted(causes))})
+                message = f"{wording.message(by, hidden=check.hidden)} {old.message}"
                 self._results[check.id] = replace_struct(old, reason="blocked", message=message)
 
     def _exercise_result(self, exercise: Exercise) -> ExerciseResult:

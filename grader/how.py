@@ -294,7 +294,7 @@ def _called(function: str) -> str:
 def _shown(path: str) -> str:
     if path in _MARKS:
         return _MARKS[path]
-    short = path.removeprefix("?").removeprefix("builtins.").replace("torch.nn.functional.", "F.")
+    short = path.replace("()", "").removeprefix("?").removeprefix("builtins.").replace("torch.nn.functional.", "F.")
     return f"`{short.replace('torch.nn.', 'nn.')}`"
 
 

@@ -139,7 +139,9 @@ class _Counter:
                 self._note(node, depth, scope, body)
             case ast.Attribute(ctx=ast.Load(), attr=attr):
                 if not self._note(node, depth, scope, body):
-                    body.calls.extend((method, depth, node.lineno) for method in self._methods.get(attr, []))
+                    mine = scope.parent if _is_super(node.value) else None
+                    methods = [m for m in self._methods.get(attr, []) if m.scope is not mine]
+                    body.calls.extend((method, depth, node.lineno) for method in methods)
             case ast.arg():
                 return []
         return [(child, depth, scope) for child in ast.iter_child_nodes(node)]
@@ -230,6 +232,10 @@ def _own_loops(function: ast.AST) -> int:
         depth += isinstance(node, (ast.For, ast.While))
         stack.extend((child, depth) for child in ast.iter_child_nodes(node))
     return deepest
+
+
+def _is_super(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
 
 
 def _is_special(name: str) -> bool:

@@ -71,6 +71,7 @@ def check_of(item: pytest.Item) -> Check | None:
         id=f"hidden:{item.name}" if hidden else item.name,
         exercise=mark.args[0],
         points=float(mark.kwargs.get("points", 1)),
+        seconds=float(limit.args[0]) if (limit := item.get_closest_marker("time_limit")) else None,
         hidden=hidden,
         title=" ".join(title.split()),
     )
@@ -124,6 +125,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marks; set up the student's own run when there is a submission."""
     config.addinivalue_line("markers", "exercise(name, points): the exercise a check belongs to, and what it is worth")
+    config.addinivalue_line("markers", "time_limit(seconds): CPU time a call of this check may take, where the usual is not enough")
     config.addinivalue_line("markers", "hidden: not among what students get; its inputs are never shown")
     if GRADING in config.stash or getattr(config.option, "collectonly", False):
         return

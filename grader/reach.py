@@ -137,14 +137,14 @@ class Reach:
     def _enter(self, own: Own) -> None:
         node, inner = own.node, self.book.inside(own)
         for expression in getattr(node, "decorator_list", []):
-            self._walk(expression, own.scope, own.order)
+            self._walk(expression, Scope(own.scope, inner.cell), own.order)
         if isinstance(node, ast.ClassDef):
             for expression in [*node.bases, *(keyword.value for keyword in node.keywords)]:
-                self._values(self.book.values(expression, own.scope, own.order), own.scope, expression)
+                self._values(self.book.values(expression, own.scope, own.order), inner, expression)
             self.stored.update(inner.names)
         else:
             for default in [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]:
-                self._values(self.book.values(default, own.scope, own.order), own.scope, default)
+                self._values(self.book.values(default, own.scope, own.order), inner, default)
         for statement in [node.body] if isinstance(node, ast.Lambda) else node.body:
             self._walk(statement, inner, inner.order)
 
@@ -212,7 +212,9 @@ class Reach:
             self._patched.add(node.attr)
             for store in self.book.stores.get(node.attr, []):
                 if store.order is not None:
-                    self._values(self.book.values(store.value, store.scope, store.order), store.scope, store.value)
+                    _, cell = self.book.statements[store.order - 1]
+                    where = Scope(store.scope, cell)
+                    self._values(self.book.values(store.value, store.scope, store.order), where, store.value)
 
     def _members(self, owns: list[Own]) -> set[str]:
         """The attributes that classes define, on themselves and through ``self``."""

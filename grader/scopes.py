@@ -18,7 +18,7 @@ from functools import lru_cache
 from itertools import product
 
 from grader.source import parsed
-from grader.vocabulary import CONVENTIONAL, HIDING, HIDING_ATTRIBUTES, HIDING_ROOTS, KNOWN, NAMES
+from grader.vocabulary import CONVENTIONAL, HIDING, HIDING_ATTRIBUTES, HIDING_ROOTS, KNOWN, MARKS, NAMES
 
 MAX_STEPS = 300_000  # expressions looked at for one answer
 MAX_NESTING = 60
@@ -40,7 +40,7 @@ _OUTPUT = re.compile(r"_{1,3}\Z|_i?\d+\Z")  # what IPython binds to earlier resu
 
 @dataclass(frozen=True)
 class Lib:
-    """Something of a library, by its full name: ``torch.nn.functional.relu``."""
+    """Something of a library, by its full name: ``torch.nn.functional.relu``, or ``torch.nn.ReLU()``, an object."""
 
     path: str
 
@@ -461,7 +461,7 @@ class Notebook:
                     pass
                 case Lib(path):
                     if path.rpartition(".")[2][:1].isupper():
-                        found.add(value)
+                        found.add(Lib(f"{path}()"))
                     found |= self._carried(node, scope, before, depth)
                 case Own(node=ast.ClassDef()):
                     found |= {value} | self._carried(node, scope, before, depth)
@@ -677,6 +677,9 @@ def hiding(path: str) -> str:
     if " " in path:
         return path.removeprefix("builtins.")
     root = path.partition(".")[0]
+    if path in MARKS:
+        return ""
+    path = path.replace("()", "")
     if root in HIDING_ROOTS or (root not in KNOWN and root != "?"):
         return path if root in HIDING_ROOTS else f"module {root or path}"
     parts = path.split(".")

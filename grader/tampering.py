@@ -68,7 +68,7 @@ def _reaches_for(path: str) -> str:
 def _replaces(store: Store, book: Notebook) -> str:
     """The library's attribute that an assignment replaces, or "": one that the library does not have is an addition."""
     for value in book.values(store.base, store.scope, store.order):
-        if isinstance(value, Lib):
+        if isinstance(value, Lib) and "()" not in value.path:
             path = f"{value.path}.{store.attr}"
             root = path.partition(".")[0]
             if root in GUARDED and not path.startswith(HONEST_SETTINGS) and _exists(path):

@@ -25,6 +25,7 @@ class Family(msgspec.Struct, frozen=True):
 
     def has(self, path: str) -> bool:
         """Is ``path`` (``torch.Tensor.mm``, ``?.mm``, ``@``) a spelling of this family?"""
+        path = path.removesuffix("()")
         root, _, rest = path.partition(".")
         if path in self.paths or root in self.roots:
             return True
@@ -130,6 +131,8 @@ FAMILIES: dict[str, Family] = {
     "torch": Family(roots=_set("torch torchvision torchaudio functorch")),
 }
 
+# What stands in place of syntax in the names of things used.
+MARKS = _set("@ * [None] requires_grad=")
 # "loop" has no names: it is counted, not looked up.
 LOOP = "loop"
 

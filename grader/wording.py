@@ -119,6 +119,10 @@ _CATALOGUE: dict[str, _Entry] = {
         (N_("%(what)s was not set."),),
         (N_("Set the attribute on the tensor that your function was given; a new local variable does not count."),),
     ),
+    "no_gradient": _Entry(
+        (N_("%(what)s is None: no gradient flows back to it."),),
+        (N_("Look for `detach`, `item`, `no_grad`, `.data` or a tensor built anew from numbers."),),
+    ),
     "number_for_tensor": _Entry(
         (N_("%(what)s is a plain Python %(got_type)s where a tensor is expected."),),
         (N_("Leave out `.item()`, `float()` and the like: the result stays a tensor, even a single number."),),
@@ -829,16 +833,16 @@ _CATALOGUE: dict[str, _Entry] = {
     ),
     "too_many_loops": _Entry(
         (
-            N_("Your answer has %(found)s loops, one inside another; at most %(allowed)s are allowed."),
-            N_("Your answer has more loops, one inside another, than are allowed."),
+            N_("Your answer nests loops %(found)s deep; %(allowed)s is the most that is allowed."),
+            N_("Your answer nests loops deeper than is allowed."),
         ),
         (N_("Let a tensor operation do the innermost loop. A comprehension is a loop too."),),
         ("found", "allowed"),
     ),
     "too_few_loops": _Entry(
         (
-            N_("Your answer has %(found)s loops, one inside another; the exercise asks for %(asked)s."),
-            N_("Your answer has fewer loops, one inside another, than the exercise asks for."),
+            N_("Your answer nests loops %(found)s deep; the exercise asks for %(asked)s."),
+            N_("Your answer nests loops less deep than the exercise asks for."),
         ),
         (N_("Write out the loops that a tensor operation does for you."),),
         ("found", "asked"),
@@ -865,7 +869,7 @@ _CATALOGUE: dict[str, _Entry] = {
         (N_("Multiply and add single numbers: `c[i, j] += a[i, k] * b[k, j]`."),),
     ),
     "matmul_in_disguise": _Entry(
-        (N_("Your answer computes with a ready-made matrix product, though it does not show in the source."),),
+        (N_("The results have the very bits of a ready-made matrix product, which adds up in an order of its own."),),
         (N_("Write the product yourself, the way the exercise asks for."),),
     ),
     # About layers
@@ -879,6 +883,10 @@ _CATALOGUE: dict[str, _Entry] = {
             N_("The weights have another standard deviation than the exercise asks for."),
         ),
         (N_("`torch.randn` has standard deviation 1; what should it be multiplied by, given n_in?"),),
+    ),
+    "init_std_one": _Entry(
+        (N_("The weights have standard deviation 1, as `torch.randn` draws them."),),
+        (N_("What should they be multiplied by, given n_in?"),),
     ),
     "init_zero": _Entry(
         (N_("All weights are the same at the start."),),

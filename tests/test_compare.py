@@ -48,6 +48,7 @@ class Handle:
 CASES: dict[str, tuple[Any, Any, Any]] = {
     "none": (assert_close, None, X),
     "not_set": (partial(assert_close, what="inp.g"), None, X),
+    "no gradient": (partial(assert_close, what="the gradient of x"), None, X),
     "none inside": (assert_close, (X, None), (X, X)),
     "handle": (assert_close, Handle(), X),
     "handle for number": (assert_close, Handle(), 1.5),

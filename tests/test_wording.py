@@ -195,7 +195,7 @@ def test_translated_sentences_are_filled_with_the_same_facts() -> None:
 def test_babel_finds_every_sentence() -> None:
     extract = pytest.importorskip("babel.messages.extract")
     with open(wording.__file__, "rb") as source:
-        found = {text for _, _, text, _ in extract.extract("python", source, keywords={"N_": None})}
+        found = {text for _, text, _, _ in extract.extract("python", source, keywords={"N_": None})}
     used: set[str] = set()
 
     def translate(text: str) -> str:

@@ -234,13 +234,16 @@ class Worker:
         """Send one request and read its one reply, within ``limits``."""
         deadline = _Deadline(self, limits.cpu, limits.wall)
         try:
+            if self._surplus():
+                raise wire.WireError("an answer before the question")
             self._write(wire.encode(request, blobs), deadline)
             body, raw = self._frame(deadline)
             reply = wire.decode(body, Reply)
             if reply.seq != request.seq:
                 raise wire.WireError("an answer to something else")
-            if select.select([self._inbox], [], [], 0)[0] and self._surplus():
+            if self._surplus():
                 raise wire.WireError("more than one answer")
+            self.check_folder()
             return reply, wire.split(raw, reply.blobs)
         except wire.WireError as error:
             self.end()
@@ -250,10 +253,10 @@ class Worker:
             raise
 
     def _surplus(self) -> bool:
-        """Is there another byte? An end of file is no answer: the next request will find it."""
+        """Is there a byte that nobody asked for? An end of file is none: the next read will find it."""
         try:
             return bool(os.read(self._inbox, 1))
-        except BlockingIOError:
+        except OSError:  # nothing there, as it should be
             return False
 
     def _write(self, parts: Sequence[bytes | memoryview], deadline: _Deadline) -> None:
@@ -328,26 +331,26 @@ class _Deadline:
 
     def __init__(self, worker: Worker, cpu: float, wall: float) -> None:
         self._worker, self._cpu, self._wall = worker, cpu, wall
-        self._began = time.monotonic()
+        self._began = self._looked = time.monotonic()
         self._cpu_began: float | None = None
 
     def wait(self, reading: int | None = None, writing: int | None = None) -> None:
         """Return when the descriptor is ready. Raises `WorkerGone` ("late", "disk")."""
         read, write = ([reading] if reading is not None else []), ([writing] if writing is not None else [])
-        while True:
-            if any(select.select(read, write, [], STEP_SECONDS)[:2]):
-                if time.monotonic() - self._began > self._wall:
-                    raise WorkerGone("late", f"{self._wall:g}")
-                return
-            self._look()
+        ready = False
+        while not ready:
+            ready = any(select.select(read, write, [], STEP_SECONDS)[:2])
+            if time.monotonic() - self._looked > STEP_SECONDS:  # also at one who answers byte by byte
+                self._look()
 
     def _look(self) -> None:
+        self._looked = time.monotonic()
         used = self._worker.cpu_seconds()
         if self._cpu_began is None:  # what it used before we first looked is at most one step's worth of this request
             self._cpu_began = used - STEP_SECONDS
         if used - self._cpu_began > self._cpu:
             raise WorkerGone("late", f"{self._cpu:g}")
-        if time.monotonic() - self._began > self._wall:
+        if self._looked - self._began > self._wall:
             raise WorkerGone("late", f"{self._wall:g}")
         self._worker.check_folder()
 

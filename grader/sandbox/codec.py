@@ -15,8 +15,10 @@ import torch
 
 from grader.sandbox import tensors
 from grader.sandbox.wire import (
+    MAX_BLOBS,
     MAX_DEPTH,
     MAX_ITEMS,
+    MAX_KEYS,
     MAX_TEXT,
     Attr,
     Big,
@@ -37,17 +39,18 @@ _SEQUENCES: dict[type, str] = {
 }  # fmt: skip
 _MAPS = (dict, collections.OrderedDict, collections.defaultdict)
 _WHOLE_STORAGE = 1 << 22  # a small view of a larger storage than this travels as a copy
+_MOST_RECEIVED = 2 * MAX_BLOBS  # bytes of one check, kept until it is over
 
 Snapshot = tuple[object, ...]
 
 
-def snapshot(tensor: torch.Tensor) -> Snapshot:
-    """What a tensor is now: where and how it looks at which bytes."""
+def snapshot(tensor: torch.Tensor, content: bytes | None = None) -> Snapshot:
+    """What a tensor is now: where and how it looks at which bytes (``content``, where the caller has a copy of them)."""
     flat = tensors.plain(tensor)
     if flat is None:
         return (None,)
     where = (flat.dtype, tuple(flat.shape), flat.stride(), flat.storage_offset(), flat.untyped_storage().data_ptr())
-    return (*where, bytes(tensors.storage_bytes(flat)))
+    return (*where, bytes(tensors.storage_bytes(flat)) if content is None else content)
 
 
 class Codec:
@@ -74,6 +77,9 @@ class Codec:
         self._snapshots: dict[int, Snapshot] = {}
         self._storages: dict[int, int] = {}  # data_ptr of a storage -> its number
         self.received: dict[int, bytearray] = {}  # storage number -> the memory built on it
+        self._contents: dict[int, bytes] = {}  # ... and what it held then: one copy for all tensors on it
+        self._bools: set[int] = set()  # ... and those known to hold nothing but 0 and 1
+        self._size = 0  # bytes received so far
         self.storage_of: dict[int, int] = {}  # tensor number -> storage number
         self._attrs: dict[tuple[int, str], object] = {}  # what the other side knows of attributes
         self._next = 0
@@ -126,7 +132,7 @@ class Codec:
     def _container(self, value: Any, depth: int) -> Value:
         if depth >= MAX_DEPTH:
             return Unsupported(f"{type(value).__name__} nested deeper than {MAX_DEPTH}")
-        if len(value) > MAX_ITEMS:
+        if len(value) > (MAX_ITEMS if isinstance(value, (list, tuple)) else MAX_KEYS):
             return Unsupported(f"{type(value).__name__} of {len(value)} items")
         if type(value) in _MAPS:
             return Map([(self.encode(k, depth + 1), self.encode(v, depth + 1)) for k, v in dict.items(value)])
@@ -142,7 +148,7 @@ class Codec:
     def _array(self, array: Any) -> Value:
         flat = tensors.from_numpy(np.asarray(array))
         if flat is None:
-            return Unsupported(f"numpy {array.dtype} array")
+            return Unsupported(f"numpy {array.dtype} array"[:200])
         return self._window(array, flat, "ndarray" if isinstance(array, np.ndarray) else "scalar", False)
 
     def _window(self, owner: object, flat: torch.Tensor, kind: Any, requires_grad: bool) -> Value:
@@ -171,12 +177,16 @@ class Codec:
     # ------------------------------------------------------------ in
 
     def receive(self, blobs: dict[int, memoryview]) -> None:
-        """Take over the storages that came with a message."""
+        """Take over the storages that came with a message. Raises `WireError` when it is too much."""
+        self._size += sum(map(len, blobs.values()))
+        if self._size > _MOST_RECEIVED:
+            raise WireError("too many bytes for one check")
+        self._bools -= blobs.keys()
         for number, blob in blobs.items():
-            self.received[number] = bytearray(blob)
+            self.received[number], self._contents[number] = bytearray(blob), bytes(blob)
 
     def decode(self, value: Value, depth: int = 0) -> Any:
-        """A wire value as a plain object. Raises `WireError` when it refers to what is not there."""
+        """A wire value as a plain object. Raises `WireError` when it cannot be one."""
         if depth > MAX_DEPTH + 2:
             raise WireError("nested too deep")
         match value:
@@ -217,6 +227,7 @@ class Codec:
                 case "tuple":
                     return tuple(items)
                 case "set" | "frozenset":
+                    _check_keys(items)
                     return set(items) if kind == "set" else frozenset(items)
                 case _:
                     return torch.Size(items)
@@ -224,6 +235,7 @@ class Codec:
             raise WireError(f"bad {kind}") from None
 
     def _map(self, items: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        _check_keys([key for key, _ in items])
         try:
             return dict(items)
         except TypeError:
@@ -235,10 +247,13 @@ class Codec:
             raise WireError("tensor without bytes")
         if value.id * self.sign > 0 and value.id not in self.by_id:
             raise WireError("tensor under a number of ours")
-        flat = tensors.build(value, memory)
+        flat = tensors.build(value, memory, bools=value.storage not in self._bools)
+        if flat.dtype is torch.bool:
+            self._bools.add(value.storage)
         if value.kind in ("ndarray", "scalar"):
-            array = flat.numpy() if flat.dtype is not torch.bfloat16 else flat.float().numpy()
-            result: Any = array if value.kind == "ndarray" else array[()]
+            if flat.dtype is torch.bfloat16:
+                raise WireError("no such array")
+            result: Any = flat.numpy() if value.kind == "ndarray" else flat.numpy()[()]
         elif value.kind == "parameter" and (flat.is_floating_point() or flat.is_complex()):
             result = torch.nn.Parameter(flat, requires_grad=value.requires_grad)
         else:
@@ -248,7 +263,7 @@ class Codec:
         self.storage_of[value.id] = value.storage
         if flat.untyped_storage().nbytes():
             self._storages[flat.untyped_storage().data_ptr()] = value.storage
-        self._register(value.id, result, snapshot(flat))
+        self._register(value.id, result, snapshot(flat, self._contents[value.storage]))
         return result
 
     # ------------------------------------------------------------ attributes and changes
@@ -265,12 +280,17 @@ class Codec:
         for name, value in list(getattr(self.by_id[number], "__dict__", {}).items()):
             if not allowed_attr(name):
                 continue
-            wire = self.encode(value)
+            known = self._attrs.get((number, name), self) is value
+            if known and self.sign > 0 and not isinstance(value, torch.Tensor):
+                continue  # the student's own, as it came: what cannot travel back must not replace it there
+            try:
+                wire = self.encode(value)
+            except Exception:  # an object of the student's that breaks when it is looked at
+                wire = Unsupported("")
             if isinstance(wire, (Remote, Unsupported)):
-                wire = Unsupported(type(value).__name__)
-            fresh = not isinstance(wire, Known) or self._attrs.get((number, name)) is not value
+                wire = Unsupported(type(value).__name__[:200])
             self._attrs[number, name] = value
-            if fresh:
+            if not (known and isinstance(wire, Known)):
                 yield Attr(number, name, wire)
 
     def set_attrs(self, attrs: list[Attr]) -> None:
@@ -292,6 +312,12 @@ class Codec:
             and isinstance(tensor, torch.Tensor)
             and snapshot(tensor) != self._snapshots[number]
         ]
+
+
+def _check_keys(keys: list[Any]) -> None:
+    """Refuse keys by the thousand, and those integers of which any number share one hash."""
+    if len(keys) > MAX_KEYS or any(type(key) is int and not -(2**63) <= key < 2**64 for key in keys):
+        raise WireError("keys that nobody uses")
 
 
 def allowed_attr(name: object) -> bool:

@@ -8,6 +8,7 @@ whatever its strides say.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from grader.sandbox.wire import TensorV, WireError
 
 MAX_RANK = 8
 MAX_NUMEL = 1 << 24
+MAX_AXIS = 1 << 18  # what iterates over a tensor makes as many
 DTYPES: dict[str, torch.dtype] = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
@@ -36,7 +38,7 @@ def plain(tensor: torch.Tensor) -> torch.Tensor | None:
     with torch._C.DisableTorchFunctionSubclass():
         if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
             return None
-        if tensor.dtype not in NAMES or tensor.dim() > MAX_RANK or tensor.numel() > MAX_NUMEL:
+        if tensor.dtype not in NAMES or too_large(tensor.shape):
             return None
         detached = tensor.detach().as_subclass(torch.Tensor)
         return detached.resolve_conj().resolve_neg()
@@ -52,17 +54,19 @@ def storage_bytes(tensor: torch.Tensor) -> memoryview:
     return memoryview(flat.numpy()).cast("B")
 
 
+def too_large(shape: Sequence[int]) -> bool:
+    """Has a tensor too many axes, or too much along them (also where another is of size 0, and it holds nothing)?"""
+    return len(shape) > MAX_RANK or max(shape, default=1) > MAX_AXIS or prod(max(n, 1) for n in shape) > MAX_NUMEL
+
+
 def window(value: TensorV) -> torch.dtype:
     """The dtype of a described tensor. Raises `WireError` when the description is impossible."""
     dtype = DTYPES.get(value.dtype)
-    if dtype is None or len(value.shape) != len(value.strides) or len(value.shape) > MAX_RANK or value.offset < 0:
+    if dtype is None or len(value.shape) != len(value.strides):
         raise WireError("bad tensor")
     if any(not 0 <= number <= MAX_NUMEL for number in (*value.shape, *value.strides, value.offset)):
         raise WireError("bad tensor size or stride")
-    numel = 1
-    for size in value.shape:
-        numel *= size
-    if numel > MAX_NUMEL:
+    if too_large(value.shape):
         raise WireError("tensor too large")
     return dtype
 
@@ -75,13 +79,16 @@ def needed_bytes(shape: Sequence[int], strides: Sequence[int], offset: int, size
     return (last + 1) * size
 
 
-def build(value: TensorV, storage: bytearray) -> torch.Tensor:
-    """A fresh plain tensor on ``storage``'s own memory. Raises `WireError` when bytes and description differ."""
+def build(value: TensorV, storage: bytearray, bools: bool = True) -> torch.Tensor:
+    """A fresh plain tensor on ``storage``'s own memory. Raises `WireError` when bytes and description differ.
+
+    ``bools`` False: that the bytes of a bool tensor are all 0 or 1 has been looked at already.
+    """
     dtype = window(value)
     size = itemsize(dtype)
     if len(storage) % size or needed_bytes(value.shape, value.strides, value.offset, size) > len(storage):
         raise WireError("tensor does not fit its bytes")
-    if dtype is torch.bool and storage.translate(None, b"\x00\x01"):
+    if bools and dtype is torch.bool and storage.translate(None, b"\x00\x01"):
         raise WireError("bad bool")
     if 0 in value.shape:
         return torch.empty_strided(value.shape, value.strides, dtype=dtype)  # no element, so no memory either

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 HEADER = struct.Struct("<II")
 MAX_CONTROL = 1 << 18
 MAX_BLOBS = 1 << 26
 MAX_DEPTH = 32
 MAX_ITEMS = 20_000
+MAX_KEYS = 4_000  # keys can be chosen so that they all collide
 MAX_TEXT = 4_000
 MAX_BLOB_COUNT = 512
+
+Name = Annotated[str, Meta(max_length=400)]
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
 class WireError(Exception):
@@ -38,13 +43,13 @@ class Seq(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     """A list, tuple, set, frozenset or ``torch.Size``."""
 
     kind: Literal["list", "tuple", "set", "frozenset", "size"]
-    items: list[Value]
+    items: Annotated[list[Value], Meta(max_length=MAX_ITEMS)]
 
 
 class Map(msgspec.Struct, frozen=True, array_like=True, tag="m"):
     """A dict (an ordered one counts as a dict)."""
 
-    items: list[tuple[Value, Value]]
+    items: Annotated[list[tuple[Value, Value]], Meta(max_length=MAX_KEYS)]
 
 
 class Known(msgspec.Struct, frozen=True, array_like=True, tag="k"):
@@ -58,7 +63,7 @@ class TensorV(msgspec.Struct, frozen=True, array_like=True, tag="t"):
 
     id: int
     kind: Literal["tensor", "parameter", "ndarray", "scalar"]
-    dtype: str
+    dtype: Name
     shape: list[int]
     strides: list[int]
     offset: int
@@ -69,7 +74,7 @@ class TensorV(msgspec.Struct, frozen=True, array_like=True, tag="t"):
 class DType(msgspec.Struct, frozen=True, array_like=True, tag="d"):
     """A torch dtype."""
 
-    name: str
+    name: Name
 
 
 class Source(msgspec.Struct, frozen=True, array_like=True, tag="c"):
@@ -83,23 +88,23 @@ class Remote(msgspec.Struct, frozen=True, array_like=True, tag="r"):
     """An object that stays in the worker; ``type_text`` is what it calls itself, at most a hint."""
 
     id: int
-    type_text: str
+    type_text: Name
 
 
 class Unsupported(msgspec.Struct, frozen=True, array_like=True, tag="u"):
     """A value that has no plain form (sparse, quantised, on no device, too large, nested too deep)."""
 
-    type_text: str
+    type_text: Name
 
 
-Value = None | bool | int | float | str | Big | Seq | Map | Known | TensorV | DType | Source | Remote | Unsupported
+Value = None | bool | int | float | Text | Big | Seq | Map | Known | TensorV | DType | Source | Remote | Unsupported
 
 
 class Attr(msgspec.Struct, frozen=True, array_like=True):
     """An attribute set on a tensor that both sides know, such as ``inp.g``."""
 
     tensor: int
-    name: str
+    name: Name
     value: Value
 
 
@@ -168,7 +173,7 @@ class Request(msgspec.Struct, frozen=True):
 class Op(msgspec.Struct, frozen=True, array_like=True):
     """An ATen operator that ran: how often, and the most elements among its tensor inputs and outputs."""
 
-    name: str
+    name: Name
     count: int
     largest: int
 
@@ -180,7 +185,7 @@ class Seen(msgspec.Struct, frozen=True):
     operator ran inside the autograd engine.
     """
 
-    functions: tuple[str, ...] = ()
+    functions: tuple[Name, ...] = ()
     ops: tuple[Op, ...] = ()
     autograd: bool = False
 
@@ -188,9 +193,9 @@ class Seen(msgspec.Struct, frozen=True):
 class Line(msgspec.Struct, frozen=True, array_like=True):
     """A line of the student's own in a traceback."""
 
-    label: str
+    label: Name
     line: int
-    code: str
+    code: Name
 
 
 class Returned(msgspec.Struct, frozen=True, tag=True):
@@ -202,16 +207,16 @@ class Returned(msgspec.Struct, frozen=True, tag=True):
 class Raised(msgspec.Struct, frozen=True, tag=True):
     """The student's code raised."""
 
-    type_name: str
-    bases: list[str]
-    text: str
-    lines: list[Line]
+    type_name: Name
+    bases: list[Name]
+    text: Text
+    lines: Annotated[list[Line], Meta(max_length=8)]
 
 
 class Undefined(msgspec.Struct, frozen=True, tag=True):
     """The name or attribute asked for is not there."""
 
-    name: str
+    name: Name
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -225,7 +230,7 @@ class Reply(msgspec.Struct, frozen=True):
     outcome: Returned | Raised | Undefined
     attrs: list[Attr] = []
     changed: list[int] = []
-    printed: str = ""
+    printed: Text = ""
     cut: int = 0
     seen: Seen | None = None
     blobs: list[tuple[int, int]] = []
@@ -278,8 +283,8 @@ def encode(message: msgspec.Struct, blobs: Sequence[bytes | memoryview] = ()) ->
     """The parts of a frame, ready for ``os.writev``. Raises `WireError` when it is over the limits."""
     control = _encoder.encode(message)
     size = sum(len(blob) for blob in blobs)
-    if len(control) > MAX_CONTROL or size > MAX_BLOBS:
-        raise WireError(f"message too large: {len(control)} + {size} bytes")
+    if len(control) > MAX_CONTROL or size > MAX_BLOBS or len(blobs) > MAX_BLOB_COUNT:
+        raise WireError(f"message too large: {len(control)} + {size} bytes, {len(blobs)} tensors")
     return [HEADER.pack(len(control), size), control, *blobs]
 
 

@@ -47,10 +47,12 @@ from grader.sandbox.wire import (
     Value,
 )
 
+INBOX, OUTBOX = 3, 4
 PRINTED = 4_000
 MESSAGE = 1_000
 _FOLDER = {"HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME"}
 _autograd_grad = torch.autograd.grad
+_seed_torch = torch.default_generator.manual_seed  # `torch.manual_seed` formats a traceback for each kind of GPU
 _shell: Shell | None = None
 
 
@@ -230,7 +232,7 @@ class Session:
         self.handles.clear()
         torch.set_default_dtype(torch.float32)
         torch.set_grad_enabled(True)
-        torch.manual_seed(seed)
+        _seed_torch(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)
 
@@ -296,26 +298,30 @@ def _text(error: BaseException) -> str:
 # ---------------------------------------------------------------- process
 
 
-def main(start: Start, inbox: int, outbox: int, parent: int, program: bytes | None) -> None:
-    """A worker's whole life, in a freshly forked process. Returns when the client closes the pipe."""
+def shut_in(start: Start, inbox: int, outbox: int, parent: int, program: bytes | None) -> None:
+    """The first half of a worker's life, in a freshly forked process: nothing of the student's has run yet."""
     confine.die_with_parent(parent)
-    inbox, outbox = _own_descriptors(inbox, outbox)
+    _own_descriptors(inbox, outbox)
     _own_surroundings(start.folder)
-    assert _shell is not None
-    out = Printed()
-    sys.stdout = sys.stderr = out  # type: ignore[assignment]
     if start.confine:
         _event_loop()
         holding, missing = confine.confine(start.folder, start.readable, start.memory, program)
     else:
         holding, missing = confine.confine_lightly(start.memory)
     doors = confine.open_doors(start.protected) if start.confine else []
-    _send(outbox, wire.encode(Hello(holding, missing, doors)))
+    _send(OUTBOX, wire.encode(Hello(holding, missing, doors)))
     hide_ourselves()
+
+
+def serve() -> None:
+    """The second half: answer requests until the client closes the pipe."""
+    assert _shell is not None
+    out = Printed()
+    sys.stdout = sys.stderr = out  # type: ignore[assignment]
     session = Session(_shell.user_ns, _shell, out)
-    while (request := _receive(inbox)) is not None:
+    while (request := _receive(INBOX)) is not None:
         reply, blobs = session.handle(*request)
-        _send(outbox, _fit(reply, blobs))
+        _send(OUTBOX, _fit(reply, blobs))
 
 
 def _fit(reply: Reply, blobs: list[memoryview]) -> list[bytes | memoryview]:
@@ -326,14 +332,13 @@ def _fit(reply: Reply, blobs: list[memoryview]) -> list[bytes | memoryview]:
         return wire.encode(msgspec.structs.replace(small, printed=reply.printed, changed=reply.changed[:100]))
 
 
-def _own_descriptors(inbox: int, outbox: int) -> tuple[int, int]:
-    """Keep the two pipes, as 3 and 4; put /dev/null on 0 to 2; close everything else."""
+def _own_descriptors(inbox: int, outbox: int) -> None:
+    """Keep the two pipes, under numbers of their own; put /dev/null on 0 to 2; close everything else."""
     null = os.open(os.devnull, os.O_RDWR)
     high = [os.dup2(fd, number, inheritable=False) for fd, number in ((inbox, 100), (outbox, 101), (null, 102))]
-    for number, fd in ((0, high[2]), (1, high[2]), (2, high[2]), (3, high[0]), (4, high[1])):
+    for number, fd in ((0, high[2]), (1, high[2]), (2, high[2]), (INBOX, high[0]), (OUTBOX, high[1])):
         os.dup2(fd, number, inheritable=False)
-    os.closerange(5, 1 << 16)
-    return 3, 4
+    os.closerange(OUTBOX + 1, 1 << 16)
 
 
 def _own_surroundings(folder: str) -> None:

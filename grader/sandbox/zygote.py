@@ -2,13 +2,15 @@
 
 Started clean (``python -I -m grader.sandbox.zygote FD``: fixed environment, own session, no inherited descriptor but
 its end of a socket pair), it never held a solution, a hidden test or an expected value, and it stays single-threaded.
-It ends when its socket closes, and its workers end with it.
+It ends when its socket closes, its workers end with it, and its folder goes last.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -16,9 +18,13 @@ import sys
 import msgspec
 
 from grader.sandbox import confine, worker
-from grader.sandbox.wire import Done, Order
+from grader.sandbox.wire import Done, Order, Start
 
 MESSAGE = 1 << 16
+
+
+class _InWorker(BaseException):
+    """Raised in a new worker: student code must not find the fork server's frames, and in them what it was told."""
 
 
 def serve(control: socket.socket) -> None:
@@ -28,33 +34,35 @@ def serve(control: socket.socket) -> None:
     gc.collect()
     gc.freeze()
     control.sendall(b"R")
+    workers: set[int] = set()
     while True:
         body, fds, _, _ = socket.recv_fds(control, MESSAGE, 2)
         if not body:
+            for pid in workers:
+                _end(pid)
             return
         order = msgspec.msgpack.decode(body, type=Order)
         if order.start is not None:
-            pid = _fork(control, order, fds, program)
+            pid = _fork(control, order.start, fds, program)
+            workers.add(pid)
             answer = Done(pid)
         else:
+            workers.discard(order.end or 0)
             answer = Done(order.end or 0, _end(order.end or 0))
         control.sendall(msgspec.msgpack.encode(answer))
 
 
-def _fork(control: socket.socket, order: Order, fds: list[int], program: bytes | None) -> int:
+def _fork(control: socket.socket, start: Start, fds: list[int], program: bytes | None) -> int:
+    """Fork a worker, which shuts itself in. Raises `_InWorker` in it."""
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        status = 1
         try:
-            assert order.start is not None
             control.close()
-            worker.main(order.start, fds[0], fds[1], parent, program)
-            status = 0
+            worker.shut_in(start, fds[0], fds[1], parent, program)
         except BaseException:
-            pass
-        finally:
-            os._exit(status)
+            os._exit(1)
+        raise _InWorker
     for fd in fds:
         os.close(fd)
     return pid
@@ -73,8 +81,19 @@ def _end(pid: int) -> int:
 
 def main() -> None:
     """Entry point: the descriptor of our end of the socket pair is the one argument."""
-    with socket.socket(fileno=int(sys.argv[1])) as control:
-        serve(control)
+    try:
+        with socket.socket(fileno=int(sys.argv[1])) as control:
+            serve(control)
+    except _InWorker:
+        pass
+    else:
+        with contextlib.suppress(RecursionError):  # folders in folders, where nothing kept a worker from making them
+            shutil.rmtree(os.getcwd(), ignore_errors=True)
+        return
+    try:
+        worker.serve()
+    finally:
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class Draft:
 
     @property
     def cells(self) -> list[NotebookNode]:
-        return self.notebook.cells  # type: ignore[no-any-return]
+        return self.notebook.cells
 
     def at(self, cell_id: str) -> int:
         """Where the released cell with this id stands."""

@@ -1,0 +1,184 @@
+"""The whole command: the sample class, the same bytes however it is run, and what survives."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from grader import batch
+from grader.cli import main
+from grader.sandbox.client import Limits
+from grader.store import Job
+from grader.submissions import find
+from tests.test_sandbox import ROOT
+
+CLASS = ROOT / "tests" / "sample_class"
+EXPECTED = tomllib.loads((CLASS / "expected.toml").read_text(encoding="utf-8"))
+FEW = ("amara_okafor", "bianca_costa", "olivia_johansson", "yara_haddad", "zoe_bergman", "uma_krishnan")
+
+
+def grader(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command, as a person runs it."""
+    command = [sys.executable, "-m", "grader.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=280, check=False)
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample class, graded once with two workers."""
+    out = tmp_path_factory.mktemp("graded")
+    done = grader("grade", "ch17", CLASS, "--out", out, "--workers", 2, "--time-limit", 2)
+    assert done.returncode == 0, done.stderr
+    assert "amara_okafor" in done.stdout
+    assert str(out / "index.html") in done.stdout
+    return out
+
+
+def results(out: Path) -> dict[str, dict]:
+    lines = (out / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    return {line["student"]: line for line in map(json.loads, lines)}
+
+
+@pytest.mark.parametrize("student", EXPECTED)
+def test_the_sample_class_is_graded_as_expected(graded, student):
+    expected, result = EXPECTED[student], results(graded)[student]
+    assert result["status"] == expected["status"]
+    assert set(expected.get("flags", [])) <= set(result["flags"])
+    verdicts = {exercise["name"]: exercise["verdict"] for exercise in result["exercises"]}
+    if "all" in expected:
+        wanted = dict.fromkeys(verdicts, expected["all"])
+    else:
+        wanted = {name: "passed" for name in verdicts}
+        wanted |= dict.fromkeys(expected.get("failed", []), "failed")
+        wanted |= dict.fromkeys(expected.get("partial", []), "partial")
+    assert verdicts == wanted
+
+
+def test_blocked_answers_say_by_what(graded):
+    for student, expected in EXPECTED.items():
+        for name in expected.get("blocked", []):
+            [exercise] = [e for e in results(graded)[student]["exercises"] if e["name"] == name]
+            assert {check["reason"] for check in exercise["checks"] if check["verdict"] == "failed"} == {"blocked"}
+
+
+def test_every_submission_has_its_files(graded):
+    students = set(EXPECTED)
+    assert set(results(graded)) == students
+    assert {path.name for path in (graded / "feedback").iterdir()} == students
+    assert all((graded / "feedback" / student / "ch17" / "ch17.html").stat().st_size for student in students)
+    with (graded / "grades.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["student"] for row in csv.DictReader(file)} == students
+    assert not list(graded.rglob(".*.new"))
+
+
+def test_the_common_features_of_real_notebooks_cost_nothing():
+    right = [entry for entry in EXPECTED.values() if entry.get("all") == "passed"]
+    held = {feature for entry in right for feature in entry.get("features", [])}
+    assert len(held) >= 20
+    assert len(EXPECTED) >= 24
+
+
+def run_few(folder: Path, workers: int, order: int) -> bytes:
+    """Grade a few of the class; the results that ``results.jsonl`` is made of."""
+    from grader.report import results_line
+
+    folder.mkdir()
+    files = [file for file in find(CLASS, "ch17", folder) if file.student in FEW][::order]
+    (folder / "results").mkdir()
+    job = Job(ROOT, "ch17", folder / "results", (), limits=Limits(cpu=2, wall=30))
+    pool = functools.partial(ProcessPoolExecutor, workers, mp_context=get_context("spawn"))
+    graded, trouble = batch.run(job, files, pool, workers, lambda done: None)
+    assert trouble is None
+    assert [result.student for result in graded] == sorted(FEW)
+    return b"".join(results_line(result) for result in graded)
+
+
+def test_the_same_bytes_with_one_worker_and_four_in_any_order(tmp_path):
+    assert run_few(tmp_path / "one", 1, 1) == run_few(tmp_path / "four", 4, -1)
+
+
+def test_a_second_run_grades_only_what_changed(tmp_path, capsys):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("amara_okafor", "uma_krishnan"):
+        shutil.copy(CLASS / f"{name}.ipynb", folder)
+    arguments = ["grade", "ch17", str(folder), "--out", str(out), "--only", "relu,mse", "--course", str(ROOT)]
+    assert main(arguments) == 0
+    before = {path.name: path.stat().st_mtime_ns for path in (out / "results").iterdir()}
+    lines = (out / "results.jsonl").read_bytes()
+    shutil.copy(CLASS / "amara_okafor.ipynb", folder / "uma_krishnan.ipynb")
+    (out / "results" / "half.json").write_text("{")  # as a killed run of another tool might leave it
+    assert main(arguments) == 0
+    after = {path.name: path.stat().st_mtime_ns for path in (out / "results").iterdir()}
+    assert before["amara_okafor.json"] == after["amara_okafor.json"]
+    assert before["uma_krishnan.json"] != after["uma_krishnan.json"]
+    assert lines.splitlines()[0] == (out / "results.jsonl").read_bytes().splitlines()[0]
+    assert [e["name"] for e in results(out)["uma_krishnan"]["exercises"]] == ["relu", "mse"]
+    assert results(out)["uma_krishnan"]["score"] == results(out)["uma_krishnan"]["max_score"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["grade", "ch99", ".", "--out", "OUT"], "no assignment 'ch99'; the known ones: ch17"),
+        (["grade", "ch17", "nowhere", "--out", "OUT"], "nowhere: no such file or folder"),
+        (["grade", "ch17", "docs", "--out", "OUT"], "no notebooks found"),
+        (["grade", "ch17", "tests/sample_class", "--out", "OUT", "--only", "relu,gelu"], "no exercise 'gelu'"),
+        (["grade", "ch17", "tests/sample_class", "--out", "OUT", "--workers", "0"], "--workers must be 1 or more"),
+        (["grade", "ch17", "tests/sample_class", "--out", "README.md"], "README.md"),
+        (["grade", "ch17", "tests/sample_class", "--out", "OUT", "--course", "/"], "no course here or above"),
+    ],
+)
+def test_unusable_arguments_are_one_line_and_exit_2(tmp_path, arguments, says):
+    done = grader(*[str(tmp_path / "out") if word == "OUT" else word for word in arguments])
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("grader: ")
+    assert says in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_killed_grading_process_costs_nothing(tmp_path):
+    """A process of the pool is killed at its first submission: the batch starts another and finishes."""
+    (tmp_path / "results").mkdir()
+    files = [file for file in find(CLASS, "ch17", tmp_path) if file.student in FEW[:1]]
+    job = Job(ROOT, "ch17", tmp_path / "results", (), only=("relu",))
+    tries = []
+
+    class Once(ProcessPoolExecutor):
+        def submit(self, function, /, *arguments, **options):
+            if not tries:
+                tries.append(function)
+                return super().submit(os._exit, 1)
+            return super().submit(function, *arguments, **options)
+
+    pool = functools.partial(Once, 1, mp_context=get_context("spawn"))
+    graded, trouble = batch.run(job, files, pool, 1, lambda done: None)
+    assert [result.status for result in graded] == ["graded"]
+    assert trouble is None
+
+
+def test_our_fault_is_never_a_zero(tmp_path):
+    """A suite that does not import: not run, flagged, exit 1; nobody fails."""
+    course = tmp_path / "course"
+    for tree in ("assignments", "autotests", "solutions"):
+        shutil.copytree(ROOT / tree, course / tree)
+    (course / "autotests" / "ch17" / "test_neurons.py").write_text("import nonsense\n")
+    shutil.copy(CLASS / "amara_okafor.ipynb", tmp_path)
+    done = grader("grade", "ch17", tmp_path / "amara_okafor.ipynb", "--out", tmp_path / "out", "--course", course)
+    assert done.returncode == 1
+    assert "nonsense" in done.stderr
+    [result] = results(tmp_path / "out").values()
+    assert result["status"] == "error"
+    assert {exercise["verdict"] for exercise in result["exercises"]} == {"not_run"}

@@ -1,0 +1,1080 @@
+"""How an answer computes: right styles pass, forbidden spellings are caught, no source makes the reader fail."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grader.findings import NotAsAsked
+from grader.how import How, globals_read, reachable_names, source_of, tampering
+from grader.model import Finding
+from grader.sandbox.watch import Watch
+from grader.sandbox.wire import Op, Seen
+from grader.vocabulary import FAMILIES
+
+SETUP = """\
+import math
+from math import sqrt
+import torch
+import torch.nn.functional as F
+from torch import nn, tensor
+"""
+
+
+def cells(*sources: str) -> list[tuple[str, str]]:
+    texts = [SETUP, *(textwrap.dedent(source).strip("\n") for source in sources)]
+    return [(f"cell {number}", text) for number, text in enumerate(texts, 1)]
+
+
+def finding_of(check: Callable[[], None]) -> Finding | None:
+    try:
+        check()
+    except NotAsAsked as error:
+        assert error.finding.reason == "forbidden"
+        return error.finding
+    return None
+
+
+def code_of(check: Callable[[], None]) -> str:
+    finding = finding_of(check)
+    return finding.code if finding else "passes"
+
+
+def run(name: str, sources: list[tuple[str, str]], *args: Any) -> Seen:
+    """What runs when the answer is called, here: these sources are our own."""
+    space: dict[str, Any] = {}
+    for _, source in sources:
+        exec(source, space)
+    with Watch() as watch:
+        result = space[name](*args)
+        if isinstance(result, torch.nn.Module):
+            result(torch.randn(2, 3))
+    return watch.seen
+
+
+def matrices() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(2, 3), torch.randn(3, 4)
+
+
+# ---------------------------------------------------------------- matrix products, in every disguise
+
+PRODUCTS = {
+    "operator": "def f(a, b): return a @ b",
+    "in place": "def f(a, b):\n    a = a.clone()\n    a @= b\n    return a",
+    "function": "def f(a, b): return torch.matmul(a, b)",
+    "method": "def f(a, b): return a.mm(b)",
+    "dunder": "def f(a, b): return a.__matmul__(b)",
+    "class's method": "def f(a, b): return torch.Tensor.matmul(a, b)",
+    "linear": "def f(a, b): return F.linear(a, b.t())",
+    "einsum": "def f(a, b): return torch.einsum('ik,kj->ij', a, b)",
+    "tensordot": "def f(a, b): return torch.tensordot(a, b, 1)",
+    "inner": "def f(a, b): return torch.inner(a, b.t())",
+    "addmm": "def f(a, b): return torch.addmm(torch.zeros(2, 4), a, b)",
+    "chain": "def f(a, b): return torch.functional.chain_matmul(a, b)",
+    "multi_dot": "def f(a, b): return torch.linalg.multi_dot([a, b])",
+    "dots": "def f(a, b): return torch.stack([torch.stack([r.dot(c) for c in b.t()]) for r in a])",
+    "mv": "def f(a, b): return torch.stack([a.mv(c) for c in b.t()], 1)",
+    "convolution": "def f(a, b): return F.conv1d(a[:, :, None], b.t()[:, :, None])[:, :, 0]",
+    "layer": """
+        def f(a, b):
+            layer = nn.Linear(3, 4, bias=False)
+            layer.weight.data = b.t()
+            return layer(a)
+    """,
+    "numpy operator": "def f(a, b): return torch.from_numpy(a.numpy() @ b.numpy())",
+    "numpy function": "import numpy as np\ndef f(a, b): return torch.from_numpy(np.dot(a.numpy(), b.numpy()))",
+    "operator module": "import operator\ndef f(a, b): return operator.matmul(a, b)",
+    "alias": "mm = torch.matmul\ndef f(a, b): return mm(a, b)",
+    "import as": "from torch import matmul as times\ndef f(a, b): return times(a, b)",
+    "import inside": "def f(a, b):\n    from torch import mm as m\n    return m(a, b)",
+    "module alias": "import torch as T\nU = T\ndef f(a, b): return U.mm(a, b)",
+    "the answer is an alias": "f = torch.matmul",
+    "alias of an alias": "x = torch.matmul\ny = x\nz = y\nf = lambda a, b: z(a, b)",
+    "alias overwritten later": "mm = torch.mm\ndef f(a, b, op=mm): return op(a, b)\nmm = torch.mul",
+    "getattr": "def f(a, b): return getattr(torch, 'matmul')(a, b)",
+    "getattr at the top": "M = getattr(torch, 'mat' + 'mul')\ndef f(a, b): return M(a, b)",
+    "getattr on a tensor": "def f(a, b): return getattr(a, 'm' + 'm')(b)",
+    "getattr of a named text": "name = 'mm'\ndef f(a, b): return getattr(a, name)(b)",
+    "getattr of a joined text": "def f(a, b): return getattr(a, ''.join(['m', 'm']))(b)",
+    "getattr of an f-string": "part = 'mat'\ndef f(a, b): return getattr(torch, f'{part}mul')(a, b)",
+    "getattr by another name": "g = getattr\ndef f(a, b): return g(torch, 'mm')(a, b)",
+    "attrgetter": "from operator import attrgetter\ndef f(a, b): return attrgetter('mm')(torch)(a, b)",
+    "methodcaller": "from operator import methodcaller\ndef f(a, b): return methodcaller('mm', b)(a)",
+    "module's dict": "def f(a, b): return torch.__dict__['mm'](a, b)",
+    "vars": "def f(a, b): return vars(torch)['mm'](a, b)",
+    "globals": "mm = torch.mm\ndef f(a, b): return globals()['mm'](a, b)",
+    "globals at the top": "globals()['mm'] = torch.mm\ndef f(a, b): return mm(a, b)",
+    "dictionary": "ops = {'m': torch.matmul}\ndef f(a, b): return ops['m'](a, b)",
+    "dictionary's get": "ops = {'m': torch.matmul}\ndef f(a, b): return ops.get('m')(a, b)",
+    "list filled later": "ops = []\nops.append(torch.matmul)\ndef f(a, b): return ops[0](a, b)",
+    "dictionary filled later": "ops = {}\nops['x'] = torch.matmul\ndef f(a, b): return ops['x'](a, b)",
+    "default argument": "def f(a, b, op=torch.matmul): return op(a, b)",
+    "default of a keyword": "def f(a, b, *, op=torch.matmul): return op(a, b)",
+    "partial": "from functools import partial\nf = partial(torch.matmul)",
+    "partial inside": "import functools\ndef f(a, b): return functools.partial(torch.mm, a)(b)",
+    "map": "def f(a, b): return torch.stack(list(map(b.t().mv, a)))",
+    "argument": "def apply(op, a, b): return op(a, b)\ndef f(a, b): return apply(torch.mm, a, b)",
+    "helper": "def helper(a, b): return a @ b\ndef f(a, b): return helper(a, b)",
+    "helper defined later": "def f(a, b): return helper(a, b)\ndef helper(a, b): return a @ b",
+    "helper's helper": "def one(a, b): return a @ b\ndef two(a, b): return one(a, b)\ndef f(a, b): return two(a, b)",
+    "another answer": "def matmul_einsum(a, b): return torch.einsum('ik,kj->ij', a, b)\nf = matmul_einsum",
+    "factory": "def make():\n    def inner(a, b): return a @ b\n    return inner\nf = make()",
+    "factory of a library's": "def make(): return torch.matmul\nm = make()\ndef f(a, b): return m(a, b)",
+    "closure": "def make(op):\n    def inner(a, b): return op(a, b)\n    return inner\nf = make(torch.matmul)",
+    "decorator": "def swap(fn): return lambda a, b: a @ b\n@swap\ndef f(a, b): pass",
+    "decorator of a library's": "def use(op):\n    return lambda fn: op\n@use(torch.mm)\ndef f(a, b): pass",
+    "class": "class M:\n    def go(self, a, b): return a @ b\ndef f(a, b): return M().go(a, b)",
+    "class with call": "class M:\n    def __call__(self, a, b): return a @ b\nf = M()",
+    "class attribute": "class M:\n    op = torch.matmul\ndef f(a, b): return M.op(a, b)",
+    "attribute of a class set later": "class M: pass\nM.op = torch.matmul\ndef f(a, b): return M.op(a, b)",
+    "attribute of a function": "def f(a, b): return f.op(a, b)\nf.op = torch.matmul",
+    "attribute of a class by setattr": "class M: pass\nsetattr(M, 'go', torch.matmul)\ndef f(a, b): return M.go(a, b)",
+    "namespace": "from types import SimpleNamespace\nns = SimpleNamespace(q=torch.mm)\ndef f(a, b): return ns.q(a, b)",
+    "operator of a class": """
+        class Mat:
+            def __init__(self, t): self.t = t
+            def __mul__(self, other): return self.t @ other.t
+        def f(a, b): return Mat(a) * Mat(b)
+    """,
+    "matmul of a class": """
+        class Mat:
+            def __init__(self, t): self.t = t
+            def __matmul__(self, other): return torch.mm(self.t, other.t)
+        def f(a, b): return Mat(a) @ Mat(b)
+    """,
+    "base class": """
+        class Base:
+            def go(self, a, b): return a @ b
+        class Sub(Base): pass
+        def f(a, b): return Sub().go(a, b)
+    """,
+    "patched tensor": "torch.Tensor.foo = torch.Tensor.matmul\ndef f(a, b): return a.foo(b)",
+    "patched builtin": "import builtins\nbuiltins.mm = torch.mm\ndef f(a, b): return mm(a, b)",
+    "walrus": "def f(a, b): return (m := torch.mm)(a, b)",
+    "conditional alias": "if torch.cuda.is_available():\n    m = torch.mul\nelse:\n    m = torch.mm\ndef f(a, b): return m(a, b)",
+    "tried alias": "try:\n    m = torch.mm\nexcept AttributeError:\n    m = None\ndef f(a, b): return m(a, b)",
+    "global inside": "m = None\ndef put():\n    global m\n    m = torch.mm\nput()\ndef f(a, b): return m(a, b)",
+    "unpacked": "p, q = torch.mul, torch.mm\ndef f(a, b): return q(a, b)",
+    "loop over functions": "def f(a, b):\n    for op in (torch.mm,):\n        out = op(a, b)\n    return out",
+    "comprehension over functions": "def f(a, b): return [op(a, b) for op in [torch.mm]][0]",
+    "star import": "from torch import *\ndef f(a, b): return matmul(a, b)",
+    "magic": "get_ipython().run_line_magic('time', 'mm = torch.mm')\ndef f(a, b): return mm(a, b)",
+    "type of a tensor": "def f(a, b): return type(a).matmul(a, b)",
+    "getattribute": "def f(a, b): return torch.Tensor.__getattribute__(a, 'mm')(b)",
+    "redefined": "def f(a, b): return a * b\ndef f(a, b): return a @ b",
+    "lambda in a list": "steps = [lambda a, b: a @ b]\ndef f(a, b): return steps[0](a, b)",
+    "fastai's names": "from fastai.vision.all import *\ndef f(a, b): return np.dot(a, b)",
+    "cdist": "def f(a, b): return -torch.cdist(a, b.t()) ** 2",
+    "attention": "def f(a, b): return F.scaled_dot_product_attention(a, a, b)",
+}
+NOT_RUN_HERE = {"magic", "fastai's names", "chain", "cdist", "attention", "patched tensor", "patched builtin", "redefined"}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_matrix_product_is_found_in_the_source(name: str) -> None:
+    how = How("f", cells(PRODUCTS[name]))
+    finding = finding_of(lambda: how.must_not("matrix product"))
+    assert finding is not None
+    assert finding.code == "must_not", finding
+    assert finding.facts["asked"] == "an answer without a matrix product"
+    assert finding.frames[0].line == int(finding.facts["line"])
+
+
+@pytest.mark.parametrize("name", sorted(PRODUCTS.keys() - NOT_RUN_HERE - {n for n in PRODUCTS if "numpy" in n}))
+def test_a_matrix_product_is_found_in_the_run(name: str) -> None:
+    source = cells(PRODUCTS[name])
+    blind = cells("def f(a, b): return hidden_from_us(a, b)")
+    how = How("f", blind, run("f", source, *matrices()))
+    assert code_of(lambda: how.must_not("matrix product")) == "must_not"
+
+
+HIDDEN = {
+    "eval": "def f(a, b): return eval('a @ b')",
+    "exec": "def f(a, b):\n    out = {}\n    exec('c = a @ b', {'a': a, 'b': b}, out)\n    return out['c']",
+    "eval at the top": "m = eval('torch.mm')\ndef f(a, b): return m(a, b)",
+    "exec at the top": "exec('def f(a, b): return a @ b')",
+    "exec of a helper": "exec('def g(a, b): return a @ b')\ndef f(a, b): return g(a, b)",
+    "compile": "def f(a, b): return eval(compile('a @ b', '', 'eval'))",
+    "__import__": "def f(a, b): return __import__('helper').go(a, b)",
+    "importlib": "import importlib\ndef f(a, b): return importlib.import_module('helper').go(a, b)",
+    "own module": "import helper\ndef f(a, b): return helper.go(a, b)",
+    "name from an own module": "from helper import go\ndef f(a, b): return go(a, b)",
+    "the answer from an own module": "from helper import f",
+    "computed getattr": "def f(a, b, name='mm'[::-1]): return getattr(a, name)(b)",
+    "getattr of an argument": "def g(a, b, n): return getattr(a, n)(b)\ndef f(a, b): return g(a, b, chr(109) * 2)",
+    "computed attrgetter": "import operator\ndef f(a, b): return operator.attrgetter(chr(109) * 2)(torch)(a, b)",
+    "computed methodcaller": "import operator\ndef f(a, b): return operator.methodcaller(chr(109) * 2, b)(a)",
+    "computed globals": "m = 1\ndef f(a, b): return globals()[chr(109)](a, b)",
+    "globals passed on": "def f(a, b): return list(globals().values())[3](a, b)",
+    "computed vars": "def f(a, b): return vars(torch)[chr(109) * 2](a, b)",
+    "vars of a module passed on": "def f(a, b): return list(vars(torch).values())[7](a, b)",
+    "computed dict": "def f(a, b): return torch.__dict__[chr(109) * 2](a, b)",
+    "sys.modules": "import sys\ndef f(a, b): return list(sys.modules.values())[9].go(a, b)",
+    "torch.ops": "def f(a, b): return torch.ops.mine.go(a, b)",
+    "torch._C": "def f(a, b): return torch._C._VariableFunctions.foo(a, b)",
+    "script": "@torch.jit.script\ndef f(a, b): return a * b",
+    "compiled": "@torch.compile\ndef f(a, b): return a * b",
+    "ctypes": "import ctypes\ndef f(a, b): return ctypes.CDLL('libblas.so').go(a, b)",
+    "numba": "from numba import njit\n@njit\ndef f(a, b): return a",
+    "cffi": "import cffi\nffi = cffi.FFI()\ndef f(a, b): return ffi.dlopen('x').go(a, b)",
+    "inspect": "import inspect\ndef f(a, b): return inspect.currentframe().f_back.f_locals['c']",
+    "gc": "import gc\ndef f(a, b): return [o for o in gc.get_objects()][5](a, b)",
+    "frames": "import sys\ndef f(a, b): return sys._getframe(1).f_globals['x']",
+    "globals of a function": "def f(a, b): return torch.stack.__globals__['x'](a, b)",
+    "earlier output": "def f(a, b): return Out[3](a, b)",
+    "last output": "def f(a, b): return _(a, b)",
+    "shell": "def f(a, b): return get_ipython().ev('a @ b')",
+    "code object": "import types\ndef f(a, b): return types.FunctionType(f.__code__, {})(a, b)",
+    "pickle": "import pickle\ndef f(a, b): return pickle.loads(b'cx')(a, b)",
+    "subprocess": "import subprocess\ndef f(a, b): return subprocess.run(['x'])",
+    "nothing of the name": "def g(a, b): return a @ b",
+    "__import__ by another name": "imp = __import__\ndef f(a, b): return imp('helper').go(a, b)",
+    "a long chain": "x0 = torch.mul\n"
+    + "\n".join(f"x{i + 1} = x{i}" for i in range(300))
+    + "\nf = lambda a, b: x300(a, b)",
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_hides_the_call_is_named(name: str) -> None:
+    how = How("f", cells(HIDDEN[name]))
+    for check in (lambda: how.must_not("matrix product"), how.indexing_only):
+        finding = finding_of(check)
+        assert finding is not None
+        assert finding.code == "hidden_call", finding
+        assert finding.facts["construct"]
+    assert code_of(how.only_builtins) in ("hidden_call", "not_builtin")
+
+
+HONEST = {
+    "two loops": """
+        def f(a, b):
+            (n, k), (k2, m) = a.shape, b.shape
+            assert k == k2
+            c = torch.zeros(n, m)
+            for i in range(n):
+                for j in range(m):
+                    c[i, j] = (a[i] * b[:, j]).sum()
+            return c
+    """,
+    "comprehensions": "def f(a, b): return torch.stack([torch.stack([(r * c).sum() for c in b.t()]) for r in a])",
+    "broadcasting": "def f(a, b): return (a[:, :, None] * b[None]).sum(1)",
+    "unsqueeze": "def f(a, b): return (a.unsqueeze(-1) * b.unsqueeze(0)).sum(dim=1)",
+    "local named like it": "def f(a, b):\n    matmul = (a[:, :, None] * b).sum(1)\n    return matmul",
+    "parameter named like it": "def f(a, b, mm=None):\n    mm = mm or 1\n    return (a[:, :, None] * b).sum(1) * mm",
+    "helper named like it": "def matmul(a, b): return (a[:, :, None] * b).sum(1)\ndef f(a, b): return matmul(a, b)",
+    "class named like it": "class Linear:\n    def dot(self, a, b): return (a[:, :, None] * b).sum(1)\n"
+    "def f(a, b): return Linear().dot(a, b)",
+    "own dot": """
+        class Row:
+            def __init__(self, t): self.t = t
+            def dot(self, other): return (self.t * other.t).sum()
+        def f(a, b):
+            rows, columns = [Row(r) for r in a], [Row(c) for c in b.t()]
+            return torch.stack([torch.stack([r.dot(c) for c in columns]) for r in rows])
+    """,
+    "own matmul operator": """
+        class Mat:
+            def __init__(self, t): self.t = t
+            def __matmul__(self, other): return (self.t[:, :, None] * other.t).sum(1)
+        def f(a, b): return Mat(a) @ Mat(b)
+    """,
+    "try-outs do not count": "def f(a, b): return (a[:, :, None] * b).sum(1)\n"
+    "a = torch.ones(2, 2)\nassert torch.allclose(f(a, a), a @ a)\nresult = torch.matmul(a, a)",
+    "data made by it": "w = torch.ones(1, 1) @ torch.ones(1, 1)\ndef f(a, b): return (a[:, :, None] * b * w).sum(1)",
+    "alias overwritten": "mm = torch.matmul\ndef mm(a, b): return (a[:, :, None] * b).sum(1)\ndef f(a, b): return mm(a, b)",
+    "redefined": "def f(a, b): return a @ b\ndef f(a, b): return (a[:, :, None] * b).sum(1)",
+    "type hints": "from torch import Tensor\ndef f(a: Tensor, b: 'torch.Tensor') -> Tensor:\n"
+    "    c: torch.Tensor = a[:, :, None] * b\n    return c.sum(1)",
+    "docstring": "def f(a, b):\n    '''Not a @ b, nor torch.matmul, nor eval.'''\n    return (a[:, :, None] * b).sum(1)",
+    "prints and asserts": "def f(a, b):\n    print(a.shape, f'{b.shape!r:>10}')\n    assert isinstance(a, torch.Tensor), 'no'\n"
+    "    return (a[:, :, None] * b).sum(1)",
+    "decorator": "import functools, time\ndef timed(fn):\n    @functools.wraps(fn)\n    def inner(*args, **kw):\n"
+    "        start = time.time()\n        out = fn(*args, **kw)\n        print(time.time() - start)\n        return out\n"
+    "    return inner\n@timed\ndef f(a, b): return (a[:, :, None] * b).sum(1)",
+    "no_grad": "@torch.no_grad()\ndef f(a, b): return (a[:, :, None] * b).sum(1)",
+    "star import": "from fastai.vision.all import *\ndef f(a, b): return torch.sum(a[:, :, None] * b, 1)",
+    "course's own modules": "from exp.nb_00 import *\nfrom fastai.basics import *\ndef f(a, b): return torch.sum(a[:, :, None] * b, 1)",
+    "getattr with a constant": "def f(a, b): return getattr(a[:, :, None] * b, 'sum')(1)",
+    "getattr in turn": "def f(a, b):\n    for n in ('ndim', 'dtype'):\n        assert getattr(a, n) == getattr(b, n)\n"
+    "    return (a[:, :, None] * b).sum(1)",
+    "map and lambda": "def f(a, b): return torch.stack(list(map(lambda r: (r[:, None] * b).sum(0), a)))",
+    "shadowing": "def torch_(): ...\ndef f(a, b):\n    sum, list, max = 1, 2, 3\n    return (a[:, :, None] * b).sum(sum)",
+    "expand": "def f(a, b):\n    c = a.unsqueeze(2).expand(-1, -1, b.shape[1])\n    return (c * b.expand_as(c)).sum(1)",
+    "Chinese names": "def 乘(甲, 乙): return (甲[:, :, None] * 乙).sum(1)  # 不用 @\ndef f(a, b): return 乘(a, b)",
+    "garbage collected": "import gc, inspect, os\ngc.collect()\nprint(inspect.signature(gc.collect))\n"
+    "def f(a, b): return (a[:, :, None] * b).sum(1)",
+    "eval in a try-out": "x = eval('1 + 1')\ndef f(a, b): return (a[:, :, None] * b).sum(1)",
+    "keyword arguments": "def f(a, b): return torch.sum(input=a[:, :, None] * b, dim=1)",
+    "in steps": "def f(a, b):\n    a = a[:, :, None]\n    a = a * b\n    a = a.sum(1)\n    return a",
+    "generator helper": "def rows(a):\n    for r in a: yield r\ndef f(a, b): return torch.stack([(r[:, None] * b).sum(0) for r in rows(a)])",
+    "underscore": "def f(a, b):\n    n, _ = a.shape\n    _, m = b.shape\n    return (a[:, :, None] * b).sum(1)",
+    "enumerate": "def f(a, b):\n    c = torch.zeros(len(a), b.shape[1])\n    for i, r in enumerate(a):\n"
+    "        c[i] = (r.unsqueeze(-1) * b).sum(dim=0)\n    return c",
+    "outer products": "def f(a, b):\n    c = torch.zeros(len(a), b.shape[1])\n    for k in range(len(b)):\n"
+    "        c += a[:, k, None] * b[k]\n    return c",
+    "dtype and device": "def f(a, b):\n    c = torch.zeros(a.shape[0], b.shape[1], dtype=a.dtype, device=a.device)\n"
+    "    c += (a[:, :, None] * b).sum(1)\n    return c",
+    "match": "def f(a, b):\n    match a.shape:\n        case [n, k]: pass\n    return (a[:, :, None] * b).sum(1)",
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+@pytest.mark.parametrize("watched", [False, True], ids=["source", "source and run"])
+def test_an_honest_product_passes(name: str, watched: bool) -> None:
+    sources = cells(HONEST[name])
+    if watched and "star" in name or watched and "course" in name:
+        pytest.skip("needs a library that is not here")
+    how = How("f", sources, run("f", sources, *matrices()) if watched else None)
+    assert (
+        finding_of(lambda: how.must_not("matrix product", "einsum", "autograd", "numpy", "relu", "nn.Linear")) is None
+    )
+    assert not how.disagrees
+
+
+# ---------------------------------------------------------------- the other families
+
+SPELLINGS = {
+    "relu": [
+        "def f(x): return torch.relu(x)",
+        "def f(x): return F.relu(x)",
+        "def f(x): return nn.ReLU()(x)",
+        "def f(x): return x.relu()",
+        "def f(x): return x.clone().relu_()",
+        "def f(x): return torch.nn.functional.relu6(x)",
+        "act = nn.ReLU()\ndef f(x): return act(x)",
+        "f = torch.relu",
+        "f = nn.ReLU()",
+        "class f(nn.ReLU): pass",
+        "from torch.nn import ReLU as R\ndef f(x): return R(inplace=False)(x)",
+        "from torch.nn.functional import relu as rectified\ndef f(x): return rectified(x)",
+    ],
+    "einsum": [
+        "def f(a, b): return torch.einsum('ik,kj->ij', a, b)",
+        "from torch import einsum\nf = lambda a, b: einsum('ik,kj', a, b)",
+        "import numpy as np\ndef f(a, b): return np.einsum('ik,kj', a, b)",
+        "from functools import partial\nf = partial(torch.einsum, 'ik,kj->ij')",
+        "from einops import einsum\ndef f(a, b): return einsum(a, b, 'i k, k j -> i j')",
+    ],
+    "autograd": [
+        "def f(x):\n    x = x.clone().requires_grad_()\n    x.sum().backward()\n    return x.grad",
+        "def f(x):\n    x.requires_grad = True\n    return x",
+        "def f(x):\n    w = torch.ones(3, requires_grad=True)\n    return torch.autograd.grad((w * x).sum(), w)",
+        "from torch.autograd import grad\ndef f(x): return grad(x.sum(), x)",
+        "def f(x): return torch.func.grad(torch.sum)(x)",
+        "from torch.func import vjp\ndef f(x): return vjp(torch.sum, x)",
+        "def f(x): return torch.autograd.functional.jacobian(torch.sum, x)",
+        "def f(x):\n    with torch.enable_grad():\n        return x.sum()",
+        "def f(x):\n    x.g = x.grad",
+        "def f(x):\n    loss = (x ** 2).mean()\n    loss.backward()",
+    ],
+    "numpy": [
+        "import numpy as np\ndef f(x): return np.sum(x)",
+        "def f(x): return x.numpy().sum()",
+        "from numpy import array\ndef f(x): return array(x)",
+        "import numpy\ndef f(x): return numpy.add(x, 1)",
+        "from numpy import *\ndef f(x): return einsum('i->', x)",
+    ],
+    "torch": [
+        "def f(x): return torch.tensor(x).sum()",
+        "def f(x): return tensor(x).sum()",
+        "def f(x): return sum(x) + torch.pi",
+        "def f(x): return F.relu(x)",
+        "def helper(x): return torch.dot(x, x)\ndef f(x): return helper(x)",
+    ],
+    "unfold": [
+        "def f(x): return F.unfold(x, (2, 2))",
+        "def f(x): return nn.Unfold((2, 2))(x)",
+        "def f(x): return x.unfold(2, 2, 1)",
+        "from torch.nn.functional import unfold as patches\ndef f(x): return patches(x, 2)",
+    ],
+    "conv2d": [
+        "def f(x, w): return F.conv2d(x, w)",
+        "def f(x, w): return torch.conv2d(x, w)",
+        "def f(x, w):\n    layer = nn.Conv2d(3, 4, 2)\n    return layer(x)",
+        "def f(x, w): return F.conv_transpose2d(x, w)",
+        "def f(x, w): return torch.convolution(x, w, None, [1], [0], [1], False, [0], 1)",
+        "class f(nn.Conv2d): pass",
+    ],
+    "nn.Linear": [
+        "def f(x): return nn.Linear(3, 4)(x)",
+        "def f(x, w): return F.linear(x, w)",
+        "class f(nn.Linear): pass",
+        "class f(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.layer = nn.Linear(2, 3)\n"
+        "    def forward(self, x): return self.layer(x)",
+        "class f(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.l = nn.LazyLinear(3)",
+        "from torch.nn import Linear as L\ndef f(x): return L(3, 4)(x)",
+        "layers = {'a': nn.Linear}\ndef f(x): return layers['a'](3, 4)(x)",
+    ],
+    "unsqueeze": ["def f(m, c): return m + c.unsqueeze(1)", "def f(m, c): return m + torch.unsqueeze(c, 1)"],
+    "none index": [
+        "def f(m, c): return m + c[:, None]",
+        "import numpy as np\ndef f(m, c): return m + c[:, np.newaxis]",
+        "def f(m, c): return m + c[..., None]",
+        "new = None\ndef f(m, c): return m + c[:, new]",
+        "def f(m, c): return c[None] * m",
+    ],
+    "view": ["def f(m, c): return m + c.view(-1, 1)"],
+    "reshape": ["def f(m, c): return m + c.reshape(-1, 1)", "def f(m, c): return m + torch.reshape(c, (-1, 1))"],
+    "expand": [
+        "def f(c, m): return c.expand_as(m)",
+        "def f(c, m): return c.expand(3, -1)",
+        "def f(c, m): return torch.broadcast_to(c, m.shape)",
+        "def f(c, m): return torch.broadcast_tensors(c, m)[0]",
+    ],
+    "repeat": ["def f(c, m): return c.repeat(3, 1)", "def f(c, m): return torch.tile(c, (3, 1))"],
+    "copy": [
+        "def f(c, m): return c.expand_as(m).clone()",
+        "def f(c, m): return c.expand_as(m).contiguous()",
+        "import copy\ndef f(c, m): return copy.deepcopy(c)",
+    ],
+    "elementwise product": ["def f(a, b): return (a * b).sum()", "def f(a, b): return torch.mul(a, b).sum()"],
+    "storage": ["def f(t): return list(t.storage())", "def f(t): return t.untyped_storage()"],
+}
+
+
+@pytest.mark.parametrize(("family", "source"), [(name, source) for name, many in SPELLINGS.items() for source in many])
+def test_every_spelling_of_a_family_is_known(family: str, source: str) -> None:
+    how = How("f", cells(source))
+    assert code_of(lambda: how.must_not(family)) == "must_not"
+    assert code_of(lambda: how.must(family)) == "passes"
+    assert code_of(lambda: how.must("einsum" if family == "unfold" else "unfold", family)) == "passes"
+
+
+NOT_A_RELU = [
+    "def f(x): return x.clamp_min(0.)",
+    "def f(x): return torch.where(x > 0, x, torch.zeros_like(x))",
+    "def f(x): return torch.maximum(x, torch.zeros_like(x))",
+    "def relu(x): return x.clamp(min=0)\ndef f(x): return relu(x)",
+    "def f(x):\n    relu = x * (x > 0)\n    return relu",
+    "class Relu:\n    def __call__(self, x): return x.clamp_min(0.)\n    def relu(self, x): return self(x)\nf = Relu()",
+    "def f(x):\n    '''relu(x)'''\n    out = x.clone()\n    out[out < 0] = 0\n    return out",
+    "from fastai.vision.all import *\ndef relu(x): return x.clamp_min(0.)\nf = relu",
+]
+
+
+@pytest.mark.parametrize("source", NOT_A_RELU)
+def test_a_relu_of_ones_own_passes(source: str) -> None:
+    assert finding_of(lambda: How("f", cells(source)).must_not("relu")) is None
+
+
+CLASSES = """
+    class Relu():
+        def __call__(self, inp):
+            self.inp = inp
+            self.out = inp.clamp_min(0.)
+            return self.out
+        def backward(self): self.inp.g = (self.inp > 0).float() * self.out.g
+
+    class Lin():
+        def __init__(self, w, b): self.w, self.b = w, b
+        def __call__(self, inp):
+            self.inp = inp
+            self.out = inp @ self.w + self.b
+            return self.out
+        def backward(self):
+            self.inp.g = self.out.g @ self.w.t()
+            self.w.g = self.inp.t() @ self.out.g
+            self.b.g = self.out.g.sum(0)
+
+    class Mse():
+        def __call__(self, inp, targ):
+            self.inp, self.targ = inp, targ
+            return (inp.squeeze() - targ).pow(2).mean()
+        def backward(self):
+            x = (self.inp.squeeze() - self.targ).unsqueeze(-1)
+            self.inp.g = 2. * x / self.targ.shape[0]
+
+    class Model():
+        def __init__(self, w1, b1, w2, b2):
+            self.layers = [Lin(w1, b1), Relu(), Lin(w2, b2)]
+            self.loss = Mse()
+        def __call__(self, x, targ):
+            for l in self.layers: x = l(x)
+            return self.loss(x, targ)
+        def backward(self):
+            self.loss.backward()
+            for l in reversed(self.layers): l.backward()
+"""
+
+
+@pytest.mark.parametrize("name", ["Relu", "Lin", "Mse", "Model", "f"])
+def test_backward_of_ones_own_classes_is_no_autograd(name: str) -> None:
+    calls = "def f(x, t, w1, b1, w2, b2):\n    m = Model(w1, b1, w2, b2)\n    loss = m(x, t)\n    m.backward()\n    return loss"
+    sources = cells(CLASSES, calls)
+    assert finding_of(lambda: How(name, sources).must_not("autograd")) is None
+    with_tensors = How(name, sources, Seen(("torch.Tensor.backward",), (), True))
+    assert code_of(lambda: with_tensors.must_not("autograd")) == "must_not"
+
+
+def test_the_bodys_own_class_does_not_cover_numpys_dot() -> None:
+    decoy = "class D:\n    def dot(self, o): return 0\n    def __matmul__(self, o): return 0\n"
+    for product in ("a.numpy().dot(b.numpy())", "a.numpy() @ b.numpy()"):
+        how = How("f", cells(decoy + f"def f(a, b):\n    D()\n    return torch.from_numpy({product})"))
+        assert code_of(lambda how=how: how.must_not("matrix product")) == "must_not"
+
+
+def test_what_only_the_run_sees_breaks_a_must_not_and_holds_a_must() -> None:
+    source = cells("def f(a, b): return a.something(b)")
+    for functions, ops, family in [
+        (("torch.Tensor.matmul",), (), "matrix product"),
+        ((), (Op("aten::mm", 1, 4),), "matrix product"),
+        ((), (Op("aten::addmm_", 1, 4),), "matrix product"),
+        ((), (Op("aten::relu_", 1, 4),), "relu"),
+        ((), (Op("aten::im2col", 1, 4),), "unfold"),
+        ((), (Op("aten::convolution", 1, 4),), "conv2d"),
+        (("torch.functional.einsum",), (), "einsum"),
+        (("torch.nn.functional.linear",), (), "nn.Linear"),
+        (("torch.Tensor.requires_grad.__set__",), (), "autograd"),
+        (("torch.Tensor.__getitem__",), (Op("aten::unsqueeze", 1, 4),), "none index"),
+        (("torch.Tensor.unsqueeze",), (Op("aten::unsqueeze", 1, 4),), "unsqueeze"),
+        (("torch.zeros",), (), "torch"),
+    ]:
+        how = How("f", source, Seen(functions, ops))
+        assert code_of(lambda how=how, family=family: how.must_not(family)) == "must_not"
+        assert code_of(lambda how=how, family=family: how.must(family)) == "passes"
+    how = How(
+        "f", source, Seen(("torch.Tensor.requires_grad.__get__", "torch.Tensor.__getitem__"), (Op("aten::view", 1, 2),))
+    )
+    assert code_of(lambda: how.must_not(*(FAMILIES.keys() - {"torch"}))) == "passes"
+    assert code_of(lambda: how.must("unfold", "relu")) == "must"
+
+
+def test_a_must_that_nothing_shows_is_named() -> None:
+    finding = finding_of(lambda: How("f", cells("def f(x):\n    return x")).must("unfold", "matrix product"))
+    assert finding is not None
+    assert finding.code == "must"
+    assert finding.facts["asked"] == "`unfold` or a matrix product"
+    assert finding.frames[0].cell == "cell 2"
+
+
+def test_a_finding_shows_what_was_used_and_where() -> None:
+    finding = finding_of(
+        lambda: How("f", cells("x = 1", "def g(x):\n    return F.relu( x )\n\nf = g")).must_not("relu")
+    )
+    assert finding is not None
+    assert finding.facts == {"used": "`F.relu`", "asked": "an answer without `relu`", "line": "2"}
+    (frame,) = finding.frames
+    assert (frame.cell, frame.line, frame.code) == ("cell 3", 2, "return F.relu( x )")
+
+
+# ---------------------------------------------------------------- loops
+
+LOOPS = {
+    "def f(a): return a": 0,
+    "def f(a):\n    for i in a: pass": 1,
+    "def f(a):\n    for i in a:\n        for j in a: pass\n    for k in a: pass": 2,
+    "def f(a):\n    while a:\n        for j in a:\n            x = [k for k in a]": 3,
+    "def f(a): return [[x * y for y in a] for x in a]": 2,
+    "def f(a): return [x * y for y in a for x in a]": 2,
+    "def f(a): return sum(x for x in a)": 1,
+    "def f(a): return {x: {y for y in x} for x in a}": 2,
+    "def g(r): return sum(x for x in r)\ndef f(a): return [g(r) for r in a]": 2,
+    "def h(r):\n    for x in r: pass\ndef g(r):\n    for q in r: h(q)\ndef f(a):\n    for r in a: g(r)": 3,
+    "def f(a):\n    def inner(r): return [x for x in r]\n    return inner(a)": 1,
+    "f = lambda a: [x for x in a]": 1,
+    "def f(a): return list(map(lambda r: [x for x in r], a))": 2,
+    "def g(x): return x\ndef f(a): return list(map(g, a))": 1,
+    "from functools import reduce\ndef f(a): return reduce(lambda x, y: x + y, a)": 1,
+    "def f(a): return list(filter(None, a))": 1,
+    "from itertools import product\ndef f(a):\n    for i, j in product(a, a): pass": 2,
+    "import itertools\ndef f(a):\n    for i, j, k in itertools.product(a, a, a): pass": 3,
+    "from itertools import product\ndef f(a):\n    for i, j in product(a, repeat=2): pass": 2,
+    "from itertools import product\ndef f(a):\n    for i, j in product(*map(range, a.shape)): pass": 2,
+    "from itertools import product\ndef f(a):\n    for n, (i, j) in enumerate(product(a, a)): pass": 2,
+    "import numpy as np\ndef f(a):\n    for i, j in np.ndindex(2, 3): pass": 2,
+    "def f(a):\n    pairs = [(i, j) for i in a for j in a]\n    for i, j in pairs: pass": 2,
+    "def pairs(a):\n    for i in a:\n        for j in a: yield i, j\ndef f(a):\n    for i, j in pairs(a): pass": 2,
+    "def f(a):\n    if not a: return 0\n    return a[0] + f(a[1:])": 1,
+    "def g(a): return f(a)\ndef f(a):\n    return g(a[1:]) if a else 0": 1,
+    "def f(a):\n    for n in a.shape: pass": 0,
+    "def f(a):\n    for n, m in zip(a.shape, a.size()): pass": 0,
+    "def f(a):\n    for name in ('weight', 'bias'): pass\n    return [n for n in [1, 2]]": 0,
+    "def f(a):\n    for i, n in enumerate((1, 2)):\n        for x in a: pass": 1,
+    "class C:\n    def go(self, a): return [x for x in a]\ndef f(a):\n    c = C()\n    return [c.go(r) for r in a]": 2,
+    "class C:\n    def __repr__(self): return ''.join(x for x in self.a)\ndef f(a): return C()": 0,
+    "def timed(fn):\n    def inner(*a): return fn(*a)\n    return inner\n@timed\ndef f(a): return [x for x in a]": 1,
+    "def f(a):\n    try:\n        with a:\n            for i in a: pass\n    finally: pass": 1,
+    "def f(a): return a.apply_(lambda x: x + 1)": 1,
+    "def f(a): return (a > 0).all()\nprint([f(x) for x in []])": 0,
+    "import numpy as np\ng = np.vectorize(lambda x: x)\ndef f(a): return [np.vectorize(lambda x: x)(r) for r in a]": 2,
+    "async def f(a):\n    async for x in a: pass": 1,
+    "class f(nn.Module):\n    def __init__(self):\n        super().__init__()\n    def forward(self, x): return x": 0,
+}
+
+
+@pytest.mark.parametrize("source", LOOPS)
+def test_loops_are_counted(source: str) -> None:
+    how, depth = How("f", cells(source)), LOOPS[source]
+    assert code_of(lambda: how.loops(at_most=depth)) == "passes"
+    assert code_of(lambda: how.loops(at_least=depth)) == "passes"
+    finding = finding_of(lambda: how.loops(at_least=depth + 1))
+    assert finding is not None
+    assert (finding.code, finding.facts["found"], finding.facts["asked"]) == (
+        "too_few_loops",
+        str(depth),
+        str(depth + 1),
+    )
+    if depth:
+        finding = finding_of(lambda: how.loops(at_most=depth - 1))
+        assert finding is not None
+        assert finding.facts["found"] == str(depth)
+        assert finding.facts["allowed"] == str(depth - 1)
+        assert finding.frames
+    assert code_of(lambda: how.must("loop")) == ("passes" if depth else "must")
+    assert code_of(lambda: how.must_not("loop")) == ("too_many_loops" if depth else "passes")
+
+
+def test_hidden_code_is_no_way_around_a_loop() -> None:
+    assert code_of(lambda: How("f", cells("def f(a): exec('for x in a: pass')")).loops(at_most=0)) == "hidden_call"
+
+
+THREE_LOOPS = {
+    "the chapter's": """
+        def f(a, b):
+            ar, ac = a.shape
+            br, bc = b.shape
+            assert ac == br
+            c = torch.zeros(ar, bc)
+            for i in range(ar):
+                for j in range(bc):
+                    for k in range(ac): c[i, j] += a[i, k] * b[k, j]
+            print(c)
+            return c
+    """,
+    "a local sum": """
+        def f(a, b):
+            c = torch.empty(a.shape[0], b.shape[1], dtype=a.dtype)
+            for i in range(a.shape[0]):
+                for j in range(b.shape[1]):
+                    total = 0
+                    for k in range(len(b)):
+                        total += a[i][k].item() * b[k][j]
+                    c[i][j] = total
+            return c
+    """,
+    "comprehensions": """
+        def f(a, b):
+            n, k, m = len(a), len(b), b.shape[1]
+            return tensor([[sum(a[i, l].item() * b[l, j].item() for l in range(k)) for j in range(m)] for i in range(n)])
+    """,
+    "lists": """
+        def f(a, b):
+            A, B = a.tolist(), b.tolist()
+            return torch.tensor([[sum(x * y for x, y in zip(r, c)) for c in zip(*B)] for r in A])
+    """,
+    "stacked": """
+        def f(a, b):
+            rows = []
+            for i in range(len(a)):
+                rows.append(torch.stack([sum(a[i, k] * b[k, j] for k in range(len(b))) for j in range(b.shape[1])]))
+            return torch.stack(rows)
+    """,
+    "product": """
+        from itertools import product
+        def f(a, b):
+            c = torch.zeros(len(a), b.shape[1])
+            for i, j, k in product(range(len(a)), range(b.shape[1]), range(len(b))):
+                c[i, j] = c[i, j] + a[i, k] * b[k, j]
+            return c
+    """,
+    "while": """
+        def f(a, b):
+            c = torch.zeros(len(a), b.shape[1])
+            i = 0
+            while i < len(a):
+                j = 0
+                while j < b.shape[1]:
+                    k = 0
+                    while k < len(b):
+                        c[i, j] += a[i, k] * b[k, j]
+                        k += 1
+                    j += 1
+                i += 1
+            return c
+    """,
+    "helper": """
+        def dot(a, b, i, j):
+            total = torch.zeros(())
+            for k in range(len(b)): total = total + a[i, k] * b[k, j]
+            return total
+        def f(a, b):
+            c = torch.zeros(len(a), b.shape[1])
+            for i in range(len(a)):
+                for j in range(b.shape[1]): c[i, j] = dot(a, b, i, j)
+            return c
+    """,
+    "one flat loop": """
+        def f(a, b):
+            n, k, m = len(a), len(b), b.shape[1]
+            c = torch.zeros(n, m)
+            for x in range(n * k * m):
+                c[x // (k * m), x % m] += a[x // (k * m), x // m % k] * b[x // m % k, x % m]
+            return c
+    """,
+}
+
+
+@pytest.mark.parametrize("name", THREE_LOOPS)
+def test_three_loops_over_single_numbers_pass(name: str) -> None:
+    sources = cells(THREE_LOOPS[name])
+    a, b = matrices()
+    how = How("f", sources, run("f", sources, a, b))
+    assert finding_of(how.indexing_only) is None
+    assert finding_of(lambda: how.loops(at_least=3)) is None
+    assert not how.disagrees
+
+
+WHOLE_ROWS = [
+    "def f(a, b): return (a[:, :, None] * b).sum(1)",
+    "def f(a, b):\n    c = torch.zeros(2, 4)\n    for i in range(2):\n        for j in range(4):\n"
+    "            for _ in range(1): c[i, j] = (a[i] * b[:, j]).sum()\n    return c",
+    "def f(a, b):\n    c = torch.zeros(2, 4)\n    for i in range(2):\n        for k in range(3): c[i] += a[i, k] * b[k]\n    return c",
+    "def f(a, b): return torch.stack([torch.stack([r.dot(c) for c in b.t()]) for r in a])",
+    "def f(a, b): return torch.einsum('ik,kj->ij', a, b)",
+    "def f(a, b): return torch.stack([torch.stack([torch.stack([r[k] * c[k] for k in range(3)]).sum() for c in b.t()]) for r in a])",
+]
+
+
+@pytest.mark.parametrize("source", WHOLE_ROWS)
+def test_arithmetic_on_whole_rows_is_not_indexing(source: str) -> None:
+    sources = cells(source)
+    seen = run("f", sources, *matrices())
+    assert code_of(How("f", sources, seen).indexing_only) in ("indexing_only", "must_not")
+    assert code_of(How("f", cells("def f(a, b): return g(a, b)"), seen).indexing_only) in ("indexing_only", "must_not")
+
+
+def test_whole_rows_in_numpy_are_seen_in_the_source() -> None:
+    source = "def f(a, b):\n    A, B = a.numpy(), b.numpy()\n    return tensor([[(A[i] * B[:, j]).sum() for j in range(4)] for i in range(2)])"
+    assert code_of(How("f", cells(source), Seen()).indexing_only) == "indexing_only"
+
+
+# ---------------------------------------------------------------- plain Python
+
+PLAIN = [
+    "def f(x, w, b): return sum(p * q for p, q in zip(x, w)) + b",
+    "def f(x, w, b):\n    total = b\n    for i in range(len(x)): total += x[i] * w[i]\n    return total",
+    "import operator\ndef f(x, w, b): return sum(map(operator.mul, x, w), b)",
+    "from functools import reduce\ndef f(x, w, b): return reduce(lambda t, pq: t + pq[0] * pq[1], zip(x, w), b)",
+    "def f(x, w, b): return math.fsum(p * q for p, q in zip(x, w)) + b",
+    "from typing import List\ndef f(x: List[float], w: list[float], b: torch.Tensor) -> float: return sum(p * q for p, q in zip(x, w)) + b",
+    "def dot(x, w): return sum(p * q for p, q in zip(x, w))\ndef f(x, w, b): return dot(x, w) + b",
+    "def f(x, w, b):\n    if isinstance(x, torch.Tensor): x = x.tolist()\n    return sum(p * q for p, q in zip(x, w)) + b",
+    "def f(x, w, b):\n    assert len(x) == len(w), f'{len(x)} and {len(w)}'\n    print(x)\n    return sum(p * q for p, q in zip(x, w)) + b",
+    "from fastai.vision.all import *\ndef f(x, w, b): return sum(p * q for p, q in zip(x, w)) + b",
+    "class Vec(list):\n    def __matmul__(self, o): return sum(p * q for p, q in zip(self, o))\n"
+    "def f(x, w, b): return Vec(x) @ Vec(w) + b",
+    "from itertools import starmap\nfrom operator import mul\ndef f(x, w, b): return sum(starmap(mul, zip(x, w))) + b",
+    "def neuron(x, w, b): return sum(p * q for p, q in zip(x, w)) + b\ndef f(x, w, b): return [neuron(x, w, b)]",
+]
+NOT_PLAIN = [
+    "def f(x, w, b): return (torch.tensor(x) * torch.tensor(w)).sum() + b",
+    "def f(x, w, b): return tensor(x) @ tensor(w) + b",
+    "import numpy as np\ndef f(x, w, b): return np.dot(x, w) + b",
+    "import numpy as np\ndef f(x, w, b): return float(np.array(x) @ np.array(w)) + b",
+    "def helper(x, w): return torch.dot(tensor(x), tensor(w))\ndef f(x, w, b): return helper(x, w).item() + b",
+    "import pandas as pd\ndef f(x, w, b): return pd.Series(x).dot(w) + b",
+    "from scipy.linalg import blas\ndef f(x, w, b): return blas.ddot(x, w) + b",
+    "def f(x, w, b): return sum(p * q for p, q in zip(x, w)) + b + 0 * torch.pi",
+]
+
+
+@pytest.mark.parametrize("source", PLAIN)
+def test_plain_python_passes(source: str) -> None:
+    how = How("f", cells(source), Seen())
+    assert finding_of(how.only_builtins) is None
+    assert finding_of(lambda: how.must_not("torch", "numpy")) is None
+
+
+@pytest.mark.parametrize("source", NOT_PLAIN)
+def test_a_library_is_not_plain_python(source: str) -> None:
+    assert code_of(How("f", cells(source)).only_builtins) == "not_builtin"
+
+
+def test_torch_that_only_the_run_sees_is_not_plain_python() -> None:
+    how = How("f", cells("def f(x): return g(x)"), Seen(("torch.tensor",), (Op("aten::dot", 1, 3),)))
+    assert code_of(how.only_builtins) == "not_builtin"
+
+
+# ---------------------------------------------------------------- source against run
+
+
+def test_a_blind_trace_is_noticed() -> None:
+    plain = cells("def f(a, b): return a @ b")
+    assert How("f", plain, Seen()).disagrees
+    assert not How("f", plain, run("f", plain, *matrices())).disagrees
+    assert not How("f", plain).disagrees
+    maybe = cells("def f(a, b):\n    if a.ndim == 1: return a @ b\n    return (a[:, :, None] * b).sum(1)")
+    assert not How("f", maybe, run("f", maybe, *matrices())).disagrees
+
+
+def test_a_product_without_source_is_noticed() -> None:
+    source = cells("def f(a, b): return (a[:, :, None] * b).sum(1)")
+    assert How("f", source, Seen((), (Op("aten::mm", 1, 8),))).disagrees
+    layer = cells("def f(a, m=nn.Sequential()): return m(a)")
+    assert not How("f", layer, Seen((), (Op("aten::mm", 1, 8),))).disagrees
+
+
+# ---------------------------------------------------------------- names
+
+NOTEBOOK = """
+    w1 = torch.randn(3, 4)
+    eps = 1e-5
+    table = {'a': 1}
+    mm = torch.matmul
+    class Layer:
+        def __call__(self, x): return x @ w1
+    layer = Layer()
+    def lin(x, w, b): return x @ w + b + eps
+    def unused(x): return table
+    @torch.no_grad()
+    def f(x, b):
+        w2 = 3
+        return lin(x, w1, b) + w2 + layer(x) + mm(x, x) + sqrt(2)
+"""
+
+
+def test_names_that_an_answer_reads() -> None:
+    sources = cells(NOTEBOOK)
+    assert globals_read("f", sources) == {"w1", "eps"}
+    assert reachable_names("f", sources) >= {"lin", "layer", "Layer", "mm", "w1", "eps", "torch", "sqrt"} - {"Layer"}
+    assert "unused" not in reachable_names("f", sources)
+    assert globals_read("unused", sources) == {"table"}
+    assert globals_read("nothing", sources) == set()
+    assert source_of("f", sources).startswith("    @torch.no_grad()\n    def f".replace("    ", "", 1).split("\n")[0])
+    assert ast.parse(source_of("f", sources)).body[0].name == "f"  # type: ignore[attr-defined]
+    assert source_of("nothing", sources) == ""
+
+
+def test_a_name_bound_twice_has_its_last_source() -> None:
+    sources = cells("def f(x): return 1", "y = 1\ndef f(x):\n    return 2\nz = f(1)")
+    assert source_of("f", sources) == "def f(x):\n    return 2"
+
+
+# ---------------------------------------------------------------- tampering
+
+TAMPERS = {
+    "torch.allclose = lambda *a, **k: True": "torch.allclose = ...",
+    "torch.Tensor.__eq__ = lambda a, b: True": "torch.Tensor.__eq__ = ...",
+    "setattr(torch, 'equal', lambda *a: True)": "torch.equal = ...",
+    "def g():\n    import torch as T\n    T.testing.assert_close = print": "torch.testing.assert_close = ...",
+    "for n in dir(torch): setattr(torch, n, None)": "torch.* = ...",
+    "import builtins\nbuiltins.sum = max": "sum = ...",
+    "import sys\nsys.modules['torch'] = None": "sys.modules",
+    "import gc\ngc.get_objects()": "gc.get_objects",
+    "import ctypes": "ctypes",
+    "import inspect\ninspect.currentframe().f_back": "inspect.currentframe",
+    "import sys\ndef f(): return sys._getframe(1).f_locals": "sys._getframe",
+    "from signal import signal, SIGALRM\nsignal(SIGALRM, print)": "signal",
+    "import atexit as a\na.register(print)": "atexit",
+    "import threading\nthreading.Thread(target=print).start()": "threading",
+    "from multiprocessing import Process": "multiprocessing",
+    "get_ipython().events.register('pre_execute', print)": "get_ipython().events",
+    "ip = get_ipython()\nip.input_transformers_cleanup.append(print)": "get_ipython().input_transformers_cleanup",
+    "import os\nos._exit(0)": "os._exit",
+    "torch._C._set_grad_enabled(False)": "torch._C",
+    "class T(torch.Tensor):\n    @classmethod\n    def __torch_function__(cls, *a): return True": "__torch_function__",
+    "x = open('/proc/self/environ')": "/proc",
+    "import grader.compare\ngrader.compare.assert_close = print": "grader.compare",
+    "from grader import compare\ncompare.show = print": "grader.compare",
+    "f = print.__globals__": "__globals__",
+    "torch.__dict__['equal'] = print": "torch.__dict__",
+}
+
+
+@pytest.mark.parametrize("source", TAMPERS)
+def test_tampering_is_named(source: str) -> None:
+    assert TAMPERS[source] in tampering(cells(source))
+
+
+HABITS = """
+    import matplotlib.pyplot as plt, numpy as np, os, gc, inspect, warnings, random, sys
+    from fastai.vision.all import *
+    from grader import check
+    import grader
+    check('relu')
+    grader.check('relu')
+    torch.manual_seed(42); random.seed(1); np.random.seed(1)
+    torch.set_printoptions(precision=2, linewidth=140, sci_mode=False)
+    torch.set_default_dtype(torch.float32)
+    torch.backends.cudnn.deterministic = True
+    plt.rcParams['image.cmap'] = 'gray'
+    matplotlib.rcParams.update({})
+    os.environ['CUDA_LAUNCH_BLOCKING'] = '1'
+    os.makedirs('x', exist_ok=True)
+    warnings.filterwarnings('ignore')
+    gc.collect()
+    print(inspect.getsource(torch.nn.Linear), sys.version, sys.getsizeof(3))
+    from IPython.core.interactiveshell import InteractiveShell
+    InteractiveShell.ast_node_interactivity = 'all'
+    get_ipython().run_line_magic('matplotlib', 'inline')
+    get_ipython().system('pip install torch')
+    pd.options.display.max_rows = 8
+
+    @patch
+    def stats(self: Tensor): return self.mean(), self.std()
+    Tensor.ndim_ = property(lambda x: len(x.shape))
+    torch.Tensor.described = stats
+    def mse_grad(inp, targ): inp.g = 2. * (inp.squeeze() - targ).unsqueeze(-1) / inp.shape[0]
+    class Module():
+        def __call__(self, *args):
+            self.args = args
+            self.out = self.forward(*args)
+            return self.out
+        def __eq__(self, other): return True
+        def backward(self): self.bwd(self.out, *self.args)
+    m = Module()
+    m.weight = nn.Parameter(torch.randn(3))
+    m.weight.data = torch.zeros(3)
+    m.weight.grad = None
+    x = torch.randn(3, requires_grad=True)
+    x.data[0] = 1
+    globals()['y'] = 3
+    model = nn.Sequential(nn.Linear(3, 4))
+    model[0].weight = nn.Parameter(torch.ones(4, 3))
+    model.forward = lambda x: x
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    dl = torch.utils.data.DataLoader([1, 2], num_workers=2)
+"""
+
+
+def test_honest_habits_are_no_tampering() -> None:
+    assert tampering(cells(HABITS, CLASSES, *HONEST.values())) == []
+
+
+# ---------------------------------------------------------------- any source at all
+
+
+def everything(name: str, sources: list[tuple[str, str]]) -> None:
+    """Ask all there is to ask; only `NotAsAsked` may come out."""
+    for seen in (None, Seen(("torch.Tensor.matmul", "?", "", ".__get__"), (Op("aten::mul", 1, 1), Op("x", 1, 2)))):
+        how = How(name, sources, seen)
+        code_of(lambda how=how: how.must_not(*FAMILIES, "loop"))
+        code_of(lambda how=how: how.must(*FAMILIES, "loop"))
+        code_of(lambda how=how: how.loops(at_least=1, at_most=1))
+        code_of(how.indexing_only)
+        code_of(how.only_builtins)
+        assert how.disagrees in (True, False)
+    tampering(sources)
+    reachable_names(name, sources)
+    globals_read(name, sources)
+    source_of(name, sources)
+
+
+ODD = {
+    "a function named torch": "def torch(): ...\ndef f(a, b): return torch().matmul(a)",
+    "a class named like itself": "class f(f): pass",
+    "its own base": "class A(B): pass\nclass B(A): pass\nf = A().x.y",
+    "its own value": "f = f",
+    "a circle of names": "a = lambda: b\nb = lambda: a\nf = a()()()",
+    "a circle of functions": "def f(x): return g(x)\ndef g(x): return h(x)\ndef h(x): return f(x)()",
+    "decorated by itself": "@f\ndef f(x): return f",
+    "default of itself": "def f(x=lambda: f): return x",
+    "nothing": "",
+    "not Python": "def f(:",
+    "null": "\0",
+    "deep brackets": "f = " + "(" * 90 + "1" + ")" * 90,
+    "deep brackets that do not parse": "f = " + "[" * 5000,
+    "deep attributes": "def f(x): return x" + ".a" * 150,
+    "very deep attributes": "def f(x): return x" + ".a" * 3000,
+    "deep calls": "def f(x): return " + "x(" * 80 + ")" * 80,
+    "deep sums": "def f(x): return " + "x + " * 150 + "1",
+    "very deep sums": "def f(x): return " + "x + " * 5000 + "1",
+    "deep texts": "def f(x): return getattr(x, " + "'a' + " * 150 + "'b')",
+    "deep ifs": "def f(x):\n" + "\n".join("    " * (i + 1) + "if x:" for i in range(90)) + "\n" + "    " * 92 + "pass",
+    "deep lambdas": "f = " + "lambda: " * 150 + "1",
+    "many helpers": "\n".join(f"def f{i}(x): return f{i + 1}(x)" for i in range(800)) + "\ndef f(x): return f0(x)",
+    "helpers in a ring": "\n".join(f"def g{i}(x): return g{(i * 7 + 1) % 60}(g{(i * 3 + 2) % 60})" for i in range(60))
+    + "\nf = g0(g1)",
+    "locals in a knot": "def f("
+    + ", ".join(f"x{i}" for i in range(40))
+    + "):\n"
+    + "\n".join(f"    x{i} = x{(i * 7 + 3) % 40}(x{(i + 1) % 40}, x{(i * 3) % 40})" for i in range(40)),
+    "one name again and again": "x = 1\n" + "x = g(x, x, x)\n" * 400 + "def f(): return x",
+    "a list that grows": "xs = []\n" + "xs.append(f(xs))\n" * 200 + "def f(x): return xs",
+    "many texts": "def f(x):\n    for n in "
+    + repr([chr(97 + i % 26) * (i + 1) for i in range(300)])
+    + ":\n        getattr(x, n + n + n)",
+    "many patches": "import torch\n"
+    + "\n".join(f"torch.Tensor.a{i} = torch.Tensor.a{i + 1}" for i in range(300))
+    + "\ndef f(x): return x.a0(x)",
+    "star arguments": "def f(*a, **k): return getattr(*a)(**k)",
+    "odd getattr": "def f(x): return getattr(), getattr(x), getattr(x, 'a', 'b', 'c'), getattr(x, *['mm'])",
+    "odd dunders": "def f(x): return x.__getattribute__(), torch.__getattr__('mm'), object.__getattribute__(x, 'mm')",
+    "relative import": "from . import a\nfrom .b import *\ndef f(x): return a(x), c(x)",
+    "del": "f = 1\ndel f",
+    "del and again": "def f(x): return x\nsum = 3\ndel sum, f[0], f.a\ndef g(): return sum",
+    "type parameters": "x = 1\ndef f(x: int = x, /, *, y: 'no' = x) -> 3: return x",
+    "match": "def f(x):\n    match x:\n        case {'a': [1, *r], **k} | (r, k): return r, k\n        case str() as s if s: return s",
+    "nonlocal": "def f():\n    x = 1\n    def g():\n        nonlocal x\n        x = g\n    return g",
+    "global class": "def f():\n    global K\n    class K: pass\n    def K(): return f\n    return K",
+    "odd setattr": "setattr(f, 'a')\nsetattr(*x)\nsetattr(torch, n, 1)\ndef f(): return f.a",
+    "odd magic": "get_ipython().run_line_magic('time', 'def (')\nget_ipython().run_line_magic('time', 'f = 1')",
+    "tampering with the unknown": "torch.a.b.c.d = 1\ntorch.Tensor.grad.x = 2\nnp.foo.bar = 3\nsys = 1\nsys.modules = 2",
+    "surrogates": "f = '\\ud800'\ndef g(x): return getattr(x, '\\ud800')",
+    "class in class": "class f:\n    class g:\n        class h(f): x = f\n    y = g.h.x.g.h\n    z: int",
+    "lambda defaults": "f = [lambda x=i: x for i in range(3)][0]",
+    "walrus in a comprehension": "def f(x): return [y := z, y ** 2] and [(q := w) for w in x if (v := w)], q, v",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_sources_do_not_make_the_reader_fail(name: str) -> None:
+    everything("f", cells(ODD[name]))
+    everything("f", [("cell 1", ODD[name]), ("cell 1", ODD[name])])
+    everything("", [])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.text(max_size=80), max_size=4), st.text(max_size=8))
+def test_any_text_is_read(texts: list[str], name: str) -> None:
+    everything(name, [(f"cell {i}", text) for i, text in enumerate(texts)])
+
+
+_ATOMS = [
+    "f",
+    "g",
+    "x",
+    "torch",
+    "torch.mm",
+    "'mm'",
+    "None",
+    "getattr(x, 'mm')",
+    "getattr(f, x)",
+    "globals()",
+    "(lambda: f)",
+    "K()",
+    "self",
+]
+_FORMS = [
+    "{0}({1})",
+    "{0} @ {1}",
+    "{0}.mm({1})",
+    "[{0} for x in {1}]",
+    "{0}[{1}]",
+    "{{{1}: {0}}}",
+    "({0} if {1} else f)",
+    "{0} + {1}",
+    "getattr({0}, {1})",
+]
+_LINES = ["f = {0}", "def f(x=({0})): return {1}", "g = {1}", "class K({0}): f = {1}", "x.a = {0}", "x, g = {0}, {1}", "for x in {0}: f = {1}",
+    "@{0}\ndef g(*x): yield {1}", "setattr({0}, 'g', {1})", "g.append({0})", "with {0} as f: {1}", "import torch as f", "from torch import *", "del g"]  # fmt: skip
+expressions = st.recursive(
+    st.sampled_from(_ATOMS),
+    lambda inner: st.builds(lambda form, a, b: form.format(a, b), st.sampled_from(_FORMS), inner, inner),
+    max_leaves=8,
+)
+lines = st.builds(lambda line, a, b: line.format(a, b), st.sampled_from(_LINES), expressions, expressions)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(lines, max_size=6), max_size=3))
+def test_any_program_is_read(program: list[list[str]]) -> None:
+    everything("f", [(f"cell {i}", "\n".join(body)) for i, body in enumerate(program)])

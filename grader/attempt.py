@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,8 +12,10 @@ from grader.sandbox import wire
 from grader.sandbox.client import Limits, Transport, WorkerGone
 from grader.sandbox.wire import Begin, Raised, Reply, Request, Run
 
-CELL = Limits(cpu=10.0, wall=40.0)
+_CELL = 2  # a cell may take as many times what a call may
+_CELLS = 4  # all cells together, each time that they run, may take as many times what one may; answers twice that
 _SHORTEST = 0.5
+_MOST_FAILED = 10
 _FLAGS: dict[str, Flag] = {"late": "cell_timeout", "died": "died", "protocol": "protocol", "disk": "memory"}
 
 
@@ -27,36 +30,36 @@ class Attempt:
     submission: Submission
     start: Callable[[], Transport]
     call_limits: Limits = field(default_factory=Limits)
-    cell_limits: Limits = CELL
     flags: set[Flag] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
-    quiet: bool = False  # nothing that is printed from here on is kept
+    quiet: bool = False  # this worker has seen what hidden checks ask: no text of its own is kept
     _worker: Transport | None = None
     _done: int = 0
     _bad: set[int] = field(default_factory=set)
     _seq: int = 0
+    _spent: float = 0.0  # seconds that cells took, and new workers for them
+    _failed: set[str] = field(default_factory=set)
 
     def reach(self, place: int) -> None:
         """Run the cells before ``place`` that have not run yet."""
         while self._worker is None or self._done < place:
+            began = time.monotonic()
             if self._worker is None:
                 self._worker, self._done = self.start(), 0
             place = max(place, self._done)
-            if self._done == place:
-                return
-            self._run(self._done, self.submission.cells[self._done])
+            if self._done < place:
+                self._run(self._done, self.submission.cells[self._done])
+            self._spent += time.monotonic() - began
 
     def _run(self, index: int, cell: RunCell) -> None:
         self._done = index + 1
         if index in self._bad or not cell.python:
             return
-        late = self.notes_of("cell_timeout")
-        limits = replace(
-            self.cell_limits,
-            cpu=max(self.cell_limits.cpu / 2**late, _SHORTEST),
-            wall=max(self.cell_limits.wall / 2**late, 2 * _SHORTEST),
-        )
+        limits = self._cell_limits(cell)
+        if limits is None:
+            self.note("cell_timeout", f"{cell.label} and others were left out: the cells together took too long")
+            return
         try:
             reply, _ = self._ask(Run(cell.python, cell.label), limits)
         except WorkerGone as gone:
@@ -64,9 +67,30 @@ class Attempt:
             self.note(_FLAGS[gone.how], f"{cell.label}: {_WORDS[gone.how]}; it was left out")
             return
         if isinstance(reply.outcome, Raised):
-            self.note("cell_failed", f"{cell.label} raised {reply.outcome.type_name}; what follows it still ran")
+            self._note_failed(cell.label, reply.outcome.type_name)
         if reply.printed and not self.quiet and cell.label not in self._labels_printed():
             self.printed.append(f"{cell.label}\n{reply.printed}")
+
+    def _cell_limits(self, cell: RunCell) -> Limits | None:
+        """What a cell may take, less after each one that was late; None when it is not to run any more."""
+        limits = replace(self.call_limits, cpu=_CELL * self.call_limits.cpu, wall=_CELL * self.call_limits.wall)
+        over = self._spent / (_CELLS * limits.wall)
+        if over > 2 or (over > 1 and cell.kind == "own"):
+            return None
+        late = 10 if over > 1 else self.notes_of("cell_timeout")
+        return replace(
+            limits, cpu=max(limits.cpu / 2**late, _SHORTEST), wall=max(limits.wall / 2**late, 2 * _SHORTEST)
+        )
+
+    def _note_failed(self, label: str, type_name: str) -> None:
+        if label in self._failed:
+            return
+        self._failed.add(label)
+        if len(self._failed) > _MOST_FAILED:
+            self.note("cell_failed", "more cells raised")
+        else:
+            what = "an exception" if self.quiet else type_name
+            self.note("cell_failed", f"{label} raised {what}; what follows it still ran")
 
     def _labels_printed(self) -> set[str]:
         return {text.split("\n", 1)[0] for text in self.printed}
@@ -85,9 +109,11 @@ class Attempt:
         """A check begins. Raises `WorkerGone`."""
         self._ask(Begin(seed), self.call_limits)
 
-    def ask(self, ask: wire.Ask, attrs: Sequence[wire.Attr], blobs: dict[int, memoryview]) -> tuple[Reply, wire.Blobs]:
+    def ask(
+        self, ask: wire.Ask, limits: Limits, attrs: Sequence[wire.Attr], blobs: dict[int, memoryview]
+    ) -> tuple[Reply, wire.Blobs]:
         """Carry one request. Raises `WorkerGone`; the next `reach` then starts over."""
-        return self._ask(ask, self.call_limits, attrs, blobs)
+        return self._ask(ask, limits, attrs, blobs)
 
     def _ask(
         self,

@@ -6,6 +6,7 @@ changed, and a killed run goes on where it stopped.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -87,13 +88,17 @@ def run(
         for file, _key in todo:  # what there is of it was made by something else
             (job.results / f"{file.student}.json").unlink(missing_ok=True)
         with executor() as pool:
-            trouble, broken = _grade(job, todo, pool, workers, lambda fresh, old=len(current): progress(old + fresh))  # type: ignore[misc]
+            trouble, broken = _grade(job, todo, pool, workers, functools.partial(_shift, progress, len(current)))
         if not broken:
             break
     current = _current(job, keyed)
     why = trouble or "the process that graded it ended"
     results = [current.get(name) or _lost(assignment, job, file, why) for name, (file, _key) in keyed.items()]
     return sorted(results, key=lambda result: result.student), trouble
+
+
+def _shift(progress: Callable[[int], None], before: int, fresh: int) -> None:
+    progress(before + fresh)
 
 
 def _current(job: Job, keyed: Mapping[str, tuple[SubmissionFile, str]]) -> dict[str, SubmissionResult]:

@@ -1,4 +1,4 @@
-"""The command line: ``grader grade``.
+"""The command line: ``grader grade`` and ``grader verify``.
 
 Exit codes: 0 every submission got a result; 1 something was *not run* through our fault (it is named); 2 unusable
 arguments, or a machine on which student code cannot be confined.
@@ -24,6 +24,7 @@ from grader import batch, report
 from grader.course import Assignment, Course, CourseError
 from grader.findings import EngineError
 from grader.model import SubmissionResult
+from grader.names import printable
 from grader.sandbox.client import Limits
 from grader.store import Job
 from grader.submissions import SubmissionFile, SubmissionsError, find
@@ -56,6 +57,17 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
     grade.add_argument("--unconfined", action="store_true", help="go on where the sandbox is incomplete; is recorded")
     grade.set_defaults(run=grade_command)
+    check = commands.add_parser(
+        "verify",
+        help="check the course itself",
+        description="Check a course: the reference gets full points, the stub none, each known mistake is caught, "
+        "each right variant passes, points agree, hints are there.",
+        epilog="Exit codes: 0 all in order; 1 something is off (a line each); 2 unusable arguments.",
+    )
+    check.add_argument("assignment", nargs="?", help="name of the assignment (default: all)")
+    check.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    check.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
+    check.set_defaults(run=verify_command)
     return top
 
 
@@ -101,6 +113,27 @@ def grade_command(options: argparse.Namespace) -> int:
     return _verdict(results, trouble)
 
 
+def verify_command(options: argparse.Namespace) -> int:
+    """``grader verify``: what was counted for each assignment, and a line for each thing that is off."""
+    from grader.verify import verify
+
+    if options.workers < 1:
+        raise Unusable("--workers must be 1 or more")
+    course = Course.find(options.course)
+    off = 0
+    for name in [options.assignment] if options.assignment else course.names:
+        pool = functools.partial(
+            ProcessPoolExecutor, options.workers, mp_context=multiprocessing.get_context("spawn")
+        )
+        counts, problems = verify(course.assignment(name), pool, options.workers)
+        print(f"{name}: {counts}")
+        for problem in problems:
+            print(f"  {printable(problem)}")
+        off += len(problems)
+    print("all in order" if not off else f"{off} things are off")
+    return OK if not off else NOT_RUN
+
+
 def _only(text: str, assignment: Assignment) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     known = [exercise.name for exercise in assignment.exercises]
@@ -110,10 +143,11 @@ def _only(text: str, assignment: Assignment) -> tuple[str, ...]:
 
 
 def _run(
-    console: Console, job: batch.Job, files: list[SubmissionFile], workers: int
+    console: Console, job: Job, files: list[SubmissionFile], workers: int
 ) -> tuple[list[SubmissionResult], str | None]:
     columns = TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     spawn = multiprocessing.get_context("spawn")
+    os.environ["PYTHONSAFEPATH"] = "1"  # or each process would import from the current folder first: a student's, perhaps
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("grading", total=len(files))
         workers = min(workers, len(files))

@@ -72,11 +72,11 @@ class Grading:
 
     def begin(self, check: Check) -> Student:
         """Make the student ready for a check. Raises `StudentError` when there is nothing to check."""
-        if check.hidden and not self.attempt.quiet:
+        if check.hidden != self.attempt.quiet:
             # A hidden check's inputs could come back in what a later cell prints or a later answer returns: hidden
-            # checks have a worker of their own, from which nothing is shown.
+            # checks have workers of their own, from which nothing is shown.
             self.attempt.drop()
-            self.attempt.quiet = True
+            self.attempt.quiet = check.hidden
         if check.exercise != self._exercise:
             self._exercise = check.exercise
             if self._tampering:  # what an earlier exercise's code did must not reach this one
@@ -86,7 +86,7 @@ class Grading:
             raise StudentMissing(Finding("missing", "missing", {"name": check.exercise}))
         more = check.seconds
         self.attempt.call_limits = Limits(more, 4 * more, self.limits.memory) if more else self.limits
-        self.student.begin(check.exercise, check.id, place)
+        self.student.begin(check.exercise, place)
         return self.student
 
     def place(self, exercise: str) -> int | None:
@@ -243,6 +243,7 @@ def finding_of(error: BaseException) -> Finding | None:
             return Finding("wrong", "not_set", {"what": f".{name}", "name": name})
         case (
             AssertionError()
+            | ArithmeticError()
             | TypeError()
             | AttributeError()
             | ValueError()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from grader.reach import Reach
@@ -36,32 +37,58 @@ def deepest(reach: Reach) -> Deepest:
     """
     counter = _Counter(reach)
     bodies = {id(own.node): counter.body(own) for own in counter.functions()}
-    below = {key: _closure(key, bodies) for key in bodies}
-    depths: dict[int, tuple[int, int, int]] = {}
-    for key in sorted(bodies, key=lambda k: len(below[k])):
-        own, body = reach.owns[key], bodies[key]
-        best = (body.depth, reach.book.inside(own).cell, body.line)
-        for callee, around, line in body.calls:
-            inner = depths.get(id(callee.node))
-            if inner is not None and key not in below.get(id(callee.node), ()):
-                place = inner[1:] if inner[0] else (best[1], line)
-                best = max(best, (around + inner[0], *place), key=lambda d: d[0])
-        recursive = any(key in below.get(id(c.node), ()) for c, _, _ in body.calls)
-        depths[key] = (best[0] + recursive, best[1], best[2])
+    depths: dict[int, Deepest] = {}
+    for ring in _rings(bodies):
+        best = max((_deepest_of(key, ring, bodies, reach, depths) for key in ring), key=lambda d: d.depth)
+        recursive = any(id(callee.node) in ring for key in ring for callee, _, _ in bodies[key].calls)
+        for key in ring:
+            depths[key] = Deepest(best.depth + recursive, best.cell, best.line)
     found = [depths[id(own.node)] for own in counter.entries() if id(own.node) in depths]
-    return Deepest(*max(found, key=lambda d: d[0])) if found else Deepest(0, *reversed(reach.place()))
+    return max(found, key=lambda d: d.depth) if found else Deepest(0, *reversed(reach.place()))
 
 
-def _closure(key: int, bodies: dict[int, _Body]) -> set[int]:
-    """What a function may call, directly or not, and itself."""
-    found, todo = {key}, [key]
-    while todo:
-        for callee, _, _ in bodies[todo.pop()].calls:
-            other = id(callee.node)
-            if other in bodies and other not in found:
-                found.add(other)
-                todo.append(other)
-    return found
+def _deepest_of(
+    key: int, ring: set[int], bodies: dict[int, _Body], reach: Reach, depths: dict[int, Deepest]
+) -> Deepest:
+    """One function's own loops, or those of a function it calls with the loops around the call."""
+    body, cell = bodies[key], reach.book.inside(reach.owns[key]).cell
+    best = Deepest(body.depth, cell, body.line)
+    for callee, around, line in body.calls:
+        inner = depths.get(id(callee.node))
+        if inner is not None and id(callee.node) not in ring and around + inner.depth > best.depth:
+            place = inner if inner.depth else Deepest(0, cell, line)
+            best = Deepest(around + inner.depth, place.cell, place.line)
+    return best
+
+
+def _rings(bodies: dict[int, _Body]) -> Iterator[set[int]]:
+    """The functions that call one another in rings, mostly rings of one; what a ring calls comes before it (Tarjan)."""
+    calls = {key: [id(c.node) for c, _, _ in body.calls if id(c.node) in bodies] for key, body in bodies.items()}
+    number: dict[int, int] = {}
+    low: dict[int, int] = {}
+    open_: dict[int, None] = {}
+    for start in bodies:
+        stack = [(start, iter(calls[start]))] if start not in number else []
+        while stack:
+            key, rest = stack[-1]
+            if key not in number:
+                number[key] = low[key] = len(number)
+                open_[key] = None
+            for other in rest:
+                if other not in number:
+                    stack.append((other, iter(calls[other])))
+                    break
+                if other in open_:
+                    low[key] = min(low[key], number[other])
+            else:
+                stack.pop()
+                if stack:
+                    low[stack[-1][0]] = min(low[stack[-1][0]], low[key])
+                if low[key] == number[key]:
+                    ring: set[int] = set()
+                    while key not in ring:
+                        ring.add(open_.popitem()[0])
+                    yield ring
 
 
 class _Counter:

@@ -45,6 +45,7 @@ class Checks:
             if check is not None and check.exercise in {e.name for e in self.assignment.exercises}:
                 self.items[check.id] = item
                 self.checks.append(check)
+        self.checks.sort(key=lambda check: check.hidden)  # what can be shown comes first
 
     def run(self, ids: Sequence[str]) -> None:
         """Run these checks through pytest's own protocol."""
@@ -125,7 +126,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marks; set up the student's own run when there is a submission."""
     config.addinivalue_line("markers", "exercise(name, points): the exercise a check belongs to, and what it is worth")
-    config.addinivalue_line("markers", "time_limit(seconds): CPU time a call of this check may take, where the usual is not enough")
+    config.addinivalue_line("markers", "time_limit(seconds): CPU time a call of this check may take")
     config.addinivalue_line("markers", "hidden: not among what students get; its inputs are never shown")
     if GRADING in config.stash or getattr(config.option, "collectonly", False):
         return

@@ -22,6 +22,7 @@ from grader.scopes import (
     hiding,
     notebook,
 )
+from grader.vocabulary import HIDING_ATTRIBUTES
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class Reach:
         self._seen: set[tuple[str, int, int]] = set()
         self._plain: set[int] = set()
         self._patched: set[str] = set()
+        self._followed: list[str] = []
+        self._attributes: dict[int, set[str]] = {}
         line, cell = self.place()
         for value in sorted(self.values, key=_order):
             self._value(value, cell, line)
@@ -73,6 +76,8 @@ class Reach:
         for own in self._todo:
             if id(own.node) in definitions:
                 self._plain |= _plain_nodes(own.node)
+        for attr in [attr for attr in book.stores if attr.startswith("__")]:
+            self._follow_patches(attr)
         self._finish()
 
     @classmethod
@@ -117,6 +122,7 @@ class Reach:
                     self.owns[id(value.node)] = value
                     self._todo.append(value)
             case Lib(path):
+                self._follow_patches(path.rpartition(".")[2])
                 if node is None:
                     self._use(path, None, scope, line)
                 else:
@@ -131,8 +137,11 @@ class Reach:
     # ------------------------------------------------------------ the walk
 
     def _finish(self) -> None:
-        while self._todo:
-            self._enter(self._todo.pop())
+        while self._todo or self._followed:
+            if self._followed:
+                self._follow(self._followed.pop())
+            else:
+                self._enter(self._todo.pop())
 
     def _enter(self, own: Own) -> None:
         node, inner = own.node, self.book.inside(own)
@@ -152,7 +161,7 @@ class Reach:
         stack = [(start, scope)]
         while stack:
             node, where = stack.pop()
-            stack.extend((child, inner) for child, inner in self._visit(node, where, before))
+            stack.extend(reversed(self._visit(node, where, before)))
 
     def _visit(self, node: ast.AST, scope: Scope, before: int | None) -> list[tuple[ast.AST, Scope]]:
         """Note what ``node`` uses; give what is to be visited inside it."""
@@ -187,6 +196,10 @@ class Reach:
                 match node.value:
                     case ast.Call(func=ast.Name(id=("globals" | "locals" | "vars"))):
                         skip.add(id(node.value))
+                    case ast.Attribute(attr="__dict__", value=owner):
+                        return [(owner, scope), (key, scope)]
+            case ast.MatchClass(cls=cls):
+                skip.add(id(cls))
             case ast.Call():
                 skip |= self._call(node, scope, before)
             case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[ast.Call(func=ast.Name(id="globals"))]):
@@ -208,22 +221,36 @@ class Reach:
         self._values(frozenset(v for v in values if v is not UNKNOWN), scope, node)
         if UNKNOWN in values and not (own and UNKNOWN not in bases and node.attr in self._members(own)):
             self._use(f"?.{node.attr}", node, scope)
-        if node.attr not in self._patched:
-            self._patched.add(node.attr)
-            for store in self.book.stores.get(node.attr, []):
-                if store.order is not None:
-                    _, cell = self.book.statements[store.order - 1]
-                    where = Scope(store.scope, cell)
-                    self._values(self.book.values(store.value, store.scope, store.order), where, store.value)
+        if node.attr == "__dict__" and any(isinstance(base, Lib) for base in bases):
+            self._use("builtins.a namespace with a computed name", node, scope)
+        self._follow_patches(node.attr)
+
+    def _follow_patches(self, attr: str) -> None:
+        """Reach what the notebook's top level put in this attribute of anything."""
+        if attr not in self._patched:
+            self._patched.add(attr)
+            if attr in self.book.stores:
+                self._followed.append(attr)
+
+    def _follow(self, attr: str) -> None:
+        for store in self.book.stores.get(attr, []):
+            if store.order is not None:
+                _, cell = self.book.statements[store.order - 1]
+                where = Scope(store.scope, cell)
+                self._values(self.book.values(store.value, store.scope, store.order), where, store.value)
+                if attr in HIDING_ATTRIBUTES:
+                    self._use(f"?.{attr}", store.base, where)
 
     def _members(self, owns: list[Own]) -> set[str]:
         """The attributes that classes define, on themselves and through ``self``."""
         found: set[str] = set()
         for own in owns:
-            found.update(self.book.inside(own).names)
-            found.update(
-                n.attr for n in ast.walk(own.node) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
-            )
+            key = id(own.node)
+            if key not in self._attributes:
+                nodes = (node for node in ast.walk(own.node) if isinstance(node, ast.Attribute))
+                stored = {node.attr for node in nodes if isinstance(node.ctx, ast.Store)}
+                self._attributes[key] = stored | set(self.book.inside(own).names)
+            found |= self._attributes[key]
         return found
 
     def _index(self, node: ast.Subscript, key: ast.expr, scope: Scope, before: int | None) -> None:
@@ -234,27 +261,36 @@ class Reach:
             if NONE in values or any(isinstance(v, Lib) and v.path.endswith(".newaxis") for v in values):
                 self._use("[None]", node, scope)
         match node.value:
-            case ast.Call(func=ast.Name(id=("globals" | "locals" | "vars") as name), args=args):
-                owner = self.book.values(args[0], scope, before) if args else frozenset({Lib("")})
-                told = all(isinstance(v, Text) for v in self.book.values(key, scope, before))
-                if not told and any(isinstance(v, Lib) for v in owner):
-                    self._use(f"builtins.{name}() with a computed name", node, scope)
-                self._values(self.book.values(node, scope, before), scope, node)
-                if told and name == "globals":
-                    self._global(key, node, scope, before)
+            case ast.Call(func=ast.Name(id=("globals" | "locals" | "vars")), args=args):
+                self._namespace(node, args[0] if args else None, key, scope, before)
             case ast.Attribute(attr="__dict__", value=of):
-                owner = self.book.values(of, scope, before)
-                told = all(isinstance(v, Text) for v in self.book.values(key, scope, before))
-                if not told and any(isinstance(v, Lib) for v in owner):
-                    self._use("builtins.__dict__ with a computed name", node, scope)
-                self._values(self.book.values(node, scope, before), scope, node)
+                self._namespace(node, of, key, scope, before)
 
-    def _global(self, key: ast.expr, node: ast.AST, scope: Scope, before: int | None) -> None:
-        for value in self.book.values(key, scope, before):
-            if isinstance(value, Text) and value.text in self.book.module.names:
-                self.names.add(value.text)
-                if not any(isinstance(v, (Own, Lib)) for v in self.book.values(node, scope, before)):
-                    self.data.add(value.text)
+    def _namespace(
+        self, node: ast.Subscript, of: ast.expr | None, key: ast.expr, scope: Scope, before: int | None
+    ) -> None:
+        """``globals()["x"]``, ``vars(torch)["mm"]``, ``torch.__dict__["mm"]``: as good as the names they spell."""
+        texts = self.book.values(key, scope, before)
+        told = all(isinstance(text, Text) for text in texts)
+        owners = self.book.values(of, scope, before) if of else frozenset()
+        libraries = [owner.path for owner in owners if isinstance(owner, Lib)]
+        if not told and (libraries or not isinstance(of, ast.Name)):
+            self._use("builtins.a namespace with a computed name", node, scope)
+        if isinstance(node.ctx, ast.Store):
+            for path in libraries:
+                self._use(f"{path}.__dict__", node, scope)
+        self._values(self.book.values(node, scope, before), scope, node)
+        for text in texts:
+            if isinstance(text, Text) and UNKNOWN in owners:
+                self._use(f"?.{text.text}", node, scope)
+            if isinstance(text, Text) and of is None:
+                self._global(text.text, node, scope, before)
+
+    def _global(self, name: str, node: ast.AST, scope: Scope, before: int | None) -> None:
+        if name in self.book.module.names:
+            self.names.add(name)
+            if not any(isinstance(v, (Own, Lib)) for v in self.book.values(node, scope, before)):
+                self.data.add(name)
 
     def _call(self, node: ast.Call, scope: Scope, before: int | None) -> set[int]:
         """What a call hides or asks for; gives the parts that are not to be visited."""
@@ -271,13 +307,17 @@ class Reach:
                     if isinstance(name, Text):
                         self._use(f"?.{name.text}", node, scope)
         if callees & {"builtins.isinstance", "builtins.issubclass"}:
-            return {id(argument) for argument in node.args[1:]}
+            return {id(argument) for argument in node.args[1:] if _is_type(argument)}
+        for argument in node.args:
+            for value in self.book.values(argument, scope, before):
+                if isinstance(value, Lib) and value.path in BY_NAME:
+                    self._use(f"{value.path} passed on", argument, scope)
         if "builtins.globals" in callees:
-            self._use("builtins.globals() with a computed name", node, scope)
+            self._use("builtins.a namespace with a computed name", node, scope)
         if "builtins.vars" in callees and node.args:
             owner = self.book.values(node.args[0], scope, before)
             if any(isinstance(v, Lib) for v in owner):
-                self._use("builtins.vars() with a computed name", node, scope)
+                self._use("builtins.a namespace with a computed name", node, scope)
         return set()
 
 
@@ -294,6 +334,15 @@ def _order(value: Value) -> tuple[int, str, int]:
 
 def _is_attribute(node: ast.expr, attr: str) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == attr
+
+
+def _is_type(node: ast.expr) -> bool:
+    """A name, or names: nothing that runs."""
+    if isinstance(node, ast.Tuple):
+        return all(_is_type(element) for element in node.elts)
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
 
 
 def _is_false(node: ast.expr) -> bool:

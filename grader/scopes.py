@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,9 +21,10 @@ from itertools import product
 from grader.source import parsed
 from grader.vocabulary import CONVENTIONAL, HIDING, HIDING_ATTRIBUTES, HIDING_ROOTS, KNOWN, MARKS, NAMES
 
-MAX_STEPS = 300_000  # expressions looked at for one answer
+MAX_STEPS = 100_000  # expressions looked at for one answer
 MAX_NESTING = 60
-MAX_VALUES = 64
+MAX_TEXTS = 64
+MAX_VALUES = 400
 MAX_PASSES = 12
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -168,6 +170,7 @@ class Notebook:
             inner = sure
             match node:
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                    self._registers(node, scope, at)
                     scope.bind(name, Binding(at, node, sure=sure))
                     self._cells[id(node)] = cell
                     if scope is self.module:
@@ -197,10 +200,11 @@ class Notebook:
                     self._bind(target, value, scope, order, sure)
                 case ast.AugAssign(target=target, value=value):
                     self._bind(target, value, scope, order, False)
+                    self._bind(target, None, scope, order, False)
                 case ast.NamedExpr(target=target, value=value):
                     self._bind(target, value, scope, order, False)
                 case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
-                    self._bind(target, value, scope, order, False)
+                    self._bind_elements(target, value, scope, order)
                     inner = False
                 case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
                     self._bind(target, value, scope, order, sure)
@@ -219,7 +223,15 @@ class Notebook:
                     self._grow(node, scope, order)
             stack.extend((child, inner) for child in reversed(list(ast.iter_child_nodes(node))))
 
-    def _bind(self, target: ast.expr, value: ast.expr, scope: Scope, order: int | None, sure: bool) -> None:
+    def _bind_elements(self, target: ast.expr, value: ast.expr, scope: Scope, order: int | None) -> None:
+        """Bind the target of a loop. Texts count as known only where they are written out in the loop itself."""
+        elements = value.elts if isinstance(value, (ast.Tuple, ast.List, ast.Set)) else []
+        rows = isinstance(target, ast.Name) or all(isinstance(e, (ast.Tuple, ast.List)) for e in elements)
+        self._bind(target, value, scope, order, False)
+        if not elements or not rows:
+            self._bind(target, None, scope, order, False)
+
+    def _bind(self, target: ast.expr, value: ast.expr | None, scope: Scope, order: int | None, sure: bool) -> None:
         match target:
             case ast.Name(id=name) if name not in scope.outer:
                 scope.bind(name, Binding(order or 0, value, sure=sure))
@@ -231,13 +243,15 @@ class Notebook:
                 paired = len(parts) == len(targets) and not starred
                 for index, inner in enumerate(targets):
                     self._bind(inner, parts[index] if paired else value, scope, order, sure)
-            case ast.Attribute(attr=attr, value=base):
+                    if not paired and sure:
+                        self._bind(inner, None, scope, order, False)
+            case ast.Attribute(attr=attr, value=base) if value is not None:
                 self._store(Store(attr, base, value, scope, order))
-            case ast.Subscript(value=base, slice=ast.Constant(value=str(key))) if scope is self.module and _is_call(
-                base, "globals"
+            case ast.Subscript(value=base, slice=ast.Constant(value=str(key))) if (
+                value is not None and scope is self.module and _is_call(base, "globals")
             ):
                 self.module.bind(key, Binding(order or 0, value, sure=False))
-            case ast.Subscript(value=base):
+            case ast.Subscript(value=base) if value is not None:
                 if scope is self.module and _is_call(base, "globals", "vars", "locals"):
                     self.dynamic = True
                 if root := _root(base):
@@ -250,8 +264,19 @@ class Notebook:
 
     def _store(self, store: Store) -> None:
         self.stores.setdefault(store.attr, []).append(store)
-        if root := _root(store.base):
+        if (root := _root(store.base)) and not self._is_import(root, store.scope):
             self._weak(root, store.value, store.scope, store.order)
+
+    def _is_import(self, name: str, scope: Scope) -> bool:
+        return any(binding.path for binding in scope.names.get(name, []))
+
+    def _registers(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, scope: Scope, order: int) -> None:
+        """``@table.register`` puts what it decorates into ``table``."""
+        for decorator in node.decorator_list:
+            maker = decorator.func if isinstance(decorator, ast.Call) else decorator
+            root = _root(maker) if isinstance(maker, ast.Attribute) else ""
+            if root in scope.names and not self._is_import(root, scope):
+                scope.bind(root, Binding(order, node, sure=False))
 
     def _grow(self, call: ast.Call, scope: Scope, order: int | None) -> None:
         """Bind what ``xs.append(f)`` and ``setattr(x, "f", f)`` put somewhere."""
@@ -283,11 +308,20 @@ class Notebook:
                     declared.update(names)
                 case ast.Assign(targets=targets, value=value):
                     assigned.extend((target, value) for target in targets)
+                case ast.AugAssign(target=target, value=value):
+                    assigned.append((target, value))
+                case ast.Subscript(value=base, ctx=ast.Store()) if _is_call(base, "globals"):
+                    self.dynamic = True
                 case ast.FunctionDef(name=name) | ast.ClassDef(name=name) if child is not node and name in declared:
                     self.module.bind(name, Binding(order, child, sure=False))
-        for target, value in assigned:
-            if isinstance(target, ast.Name) and target.id in declared:
-                self.module.bind(target.id, Binding(order, value, sure=False))
+        for stored, value in assigned:
+            if isinstance(stored, ast.Name) and stored.id in declared:
+                self.module.bind(stored.id, Binding(order, value, sure=False))
+                self.module.bind(stored.id, Binding(order, sure=False))
+            elif isinstance(stored, ast.Subscript) and _is_call(stored.value, "globals"):
+                key = stored.slice.value if isinstance(stored.slice, ast.Constant) else None
+                if isinstance(key, str):
+                    self.module.bind(key, Binding(order, value, sure=False))
 
     def own(self, node: Function | ast.ClassDef, scope: Scope, order: int | None = None) -> Own:
         """The one `Own` of a definition."""
@@ -323,7 +357,7 @@ class Notebook:
             inner = Scope(scope, scope.cell, order=order)
             self._scopes[id(node)] = inner
             for generator in getattr(node, "generators", []):
-                self._bind(generator.target, generator.iter, inner, None, False)
+                self._bind_elements(generator.target, generator.iter, inner, None)
         return self._scopes[id(node)]
 
     def is_local(self, name: str, scope: Scope) -> bool:
@@ -413,9 +447,10 @@ class Notebook:
     def _union(self, nodes: Iterable[ast.AST | None], scope: Scope, before: int | None, depth: int) -> Values:
         found: set[Value] = set()
         for node in nodes:
-            found |= self._values(node, scope, before, depth)
-            if len(found) > MAX_VALUES:
-                return frozenset({TOO_DEEP})
+            if not isinstance(node, ast.Constant) or isinstance(node.value, str) or node.value is None:
+                found |= self._values(node, scope, before, depth)
+                if len(found) > MAX_TEXTS:
+                    found = set(_cut(found))
         return frozenset(found) or _NOTHING
 
     def _sum(self, node: ast.BinOp, scope: Scope, before: int | None, depth: int) -> Values:
@@ -435,7 +470,7 @@ class Notebook:
         size = 1
         for part in parts:
             size *= len(part)
-        if size > MAX_VALUES or any(not isinstance(value, Text) for part in parts for value in part):
+        if size > MAX_TEXTS or any(not isinstance(value, Text) for part in parts for value in part):
             return frozenset(v for part in parts for v in part if not isinstance(v, Text)) | _NOTHING
         return frozenset(Text("".join(v.text for v in row if isinstance(v, Text))) for row in product(*parts))
 
@@ -569,7 +604,9 @@ class Notebook:
         found = self._values(base, scope, before, depth)
         if any(isinstance(v, Lib) and v.path == "sys.modules" for v in found):
             return frozenset(Lib(n) for n in names) | found
-        return frozenset(v for v in found if not isinstance(v, Text) or not names) or _NOTHING
+        if not isinstance(base, (ast.Tuple, ast.List, ast.Dict)) or isinstance(key, ast.Slice):
+            found = frozenset(v for v in found if not isinstance(v, Text)) | _NOTHING
+        return found
 
     def _attribute(self, bases: Values, attr: str, depth: int) -> Values:
         found: set[Value] = set()
@@ -581,6 +618,8 @@ class Notebook:
                         found.add(base)
                 case Own():
                     found |= self.member(base, attr, depth) or _NOTHING
+                    if any(isinstance(v, Text) for v in found) and self.defines(attr):
+                        found.add(UNKNOWN)
                 case Word("too deep"):
                     found.add(base)
                 case _:
@@ -621,9 +660,14 @@ class Notebook:
 
     def visible(self, name: str, before: int | None) -> list[Binding]:
         """The module's bindings of ``name`` that may hold before the statement ``before``."""
-        bindings = [b for b in self.module.names.get(name, []) if before is None or b.order < before or not b.order]
-        sure = [index for index, b in enumerate(bindings) if b.sure]
-        return bindings[sure[-1] :] if sure else bindings
+        bindings = self.module.names.get(name, [])  # in the order of the statements
+        end = len(bindings) if before is None else bisect_left(bindings, before, key=lambda b: b.order)
+        start = end
+        while start > 0:
+            start -= 1
+            if bindings[start].sure:
+                break
+        return bindings[start:end]
 
     def _names(self, scope: Scope, depth: int) -> dict[str, Values]:
         """What the names of a function's, class's or comprehension's scope stand for: all at once, in no order."""
@@ -648,9 +692,7 @@ class Notebook:
                 where = binding.at or place
                 at = (binding.order or None) if where is self.module else where.order
                 found |= self._values(binding.value, where, at, depth + 1)
-            if len(found) > MAX_VALUES:
-                return frozenset({TOO_DEEP})
-        return frozenset(found)
+        return _cut(found)
 
     def _unbound(self, name: str, depth: int) -> Values:
         """A name that no cell binds: patched in, a builtin, or from a wildcard import."""
@@ -670,6 +712,13 @@ class Notebook:
         if not found and self.dynamic:
             return frozenset({Lib(f"builtins.exec, which defines {name}")})
         return frozenset(found) or _NOTHING
+
+
+def _cut(found: set[Value]) -> Values:
+    """Not more values than can be followed: many texts are like none."""
+    if len(found) > MAX_TEXTS:
+        found = {UNKNOWN, *(v for v in found if not isinstance(v, Text))}
+    return frozenset(found) if len(found) <= MAX_VALUES else frozenset({TOO_DEEP})
 
 
 def hiding(path: str) -> str:
@@ -724,14 +773,17 @@ def _returns(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.e
 
 
 def _with_magics(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a cell; that of a ``%time`` line stands in its magic's place."""
+    """The statements of a cell; what a ``%time`` line or ``exec`` runs, when it is told, stands in their place."""
     for statement in body:
+        above = "\n" * (statement.lineno - 1)  # so that line numbers stay
         match statement:
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr="run_line_magic"), args=[first, second])):
                 match (first, second):
-                    case (ast.Constant(value="time"), ast.Constant(value=str(text))):
-                        tree = tree_of(text)
-                        if tree:
-                            yield from tree.body
-                            continue
+                    case (ast.Constant(value="time"), ast.Constant(value=str(text))) if tree := tree_of(above + text):
+                        yield from tree.body
+                        continue
+            case ast.Expr(value=ast.Call(func=ast.Name(id="exec"), args=[ast.Constant(value=str(text))])):
+                if tree := tree_of(above + text):
+                    yield from tree.body
+                    continue
         yield statement

@@ -7,10 +7,11 @@ check instead.
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -28,10 +29,26 @@ from grader.how import How
 from grader.model import CallShown, Finding, Frame, Shown
 from grader.raised import classify_exception
 from grader.sandbox import wire
-from grader.sandbox.client import WorkerGone
+from grader.sandbox.client import Limits, WorkerGone
 from grader.sandbox.codec import Codec
-from grader.sandbox.wire import Call, Get, Grad, Items, Raised, Remote, Reply, Returned, Seen, Undefined, WireError
+from grader.sandbox.wire import (
+    Call,
+    Get,
+    Grad,
+    Items,
+    Raised,
+    Remote,
+    Reply,
+    Returned,
+    Seen,
+    Undefined,
+    Unsupported,
+    WireError,
+)
 from grader.show import show
+
+_CALLS = 2  # an exercise's calls together may take as many times the seconds that one may
+_HASTE = 3  # the limits halve with each exercise that was late, so often at most
 
 
 class Handle:
@@ -63,28 +80,32 @@ class Student:
     def __init__(self, attempt: Attempt, parameters: dict[str, list[str]]) -> None:
         self._attempt = attempt
         self._parameters = parameters
-        self._exercise = ""
+        self._exercise, self._place = "", 0
         self._late: dict[str, StudentTimeout] = {}
+        self._spent: dict[str, float] = {}  # seconds in an exercise's calls
         self._watching: list[Seen] | None = None
         self._last: _Last | None = None
         self._codec = Codec(+1, leave=self._cannot_send, fetch=self._handle, make=self._cannot_make)
 
     # ------------------------------------------------------------ the plugin's side
 
-    def begin(self, exercise: str, check_id: str, place: int) -> None:
-        """A check of ``exercise`` begins: its cells run up to ``place``, tables are empty, seeds are the check's own."""
-        self._exercise = exercise
+    def begin(self, exercise: str, place: int) -> None:
+        """A check of ``exercise`` begins: its cells run up to ``place``, tables are empty.
+
+        The worker's seed is the exercise's: it tells nothing of which check it is, nor of the suite's own numbers.
+        """
+        self._exercise, self._place = exercise, place
         self._watching, self._last = None, None
         self._codec.forget()
         if late := self._late.get(exercise):
             raise late
         self._attempt.reach(place)
         try:
-            self._attempt.begin(seed_of(check_id))
+            self._attempt.begin(seed_of(exercise))
         except WorkerGone:
             self._attempt.reach(place)
             try:
-                self._attempt.begin(seed_of(check_id))
+                self._attempt.begin(seed_of(exercise))
             except WorkerGone as gone:
                 raise self._gone(gone) from None
 
@@ -123,7 +144,10 @@ class Student:
         self._codec.begin_message()
         encode = self._codec.encode
         ask = Grad([encode(v) for v in many], [encode(v) for v in inputs], [encode(v) for v in grads])
-        return tuple(self._send(ask))
+        found = self._send(ask)
+        if type(found) is not list or len(found) != len(inputs):
+            raise self._tampered("no gradients")
+        return tuple(found)
 
     def shares_storage(self, result: object, argument: object) -> bool:
         """Does a returned tensor look at the memory of one that was sent?"""
@@ -146,9 +170,7 @@ class Student:
 
     def how(self, name: str, watched: _Watched | None = None) -> How:
         """How the answer computes, read from its source and from what was seen."""
-        submission = self._attempt.submission
-        place = submission.places.get(self._exercise)
-        cells = [(cell.label, cell.python) for cell in submission.cells[:place] if cell.python]
+        cells = [(cell.label, cell.python) for cell in self._attempt.submission.cells[: self._place] if cell.python]
         return How(name, cells, watched.seen if watched else None)
 
     # ------------------------------------------------------------ requests
@@ -167,7 +189,10 @@ class Student:
         return self._ask(Get(number, [name]), f"{text}.{name}", ())
 
     def _items(self, number: int) -> list[Any]:
-        return list(self._ask(Items(number), "", ()))
+        items: list[Any] = self._ask(Items(number), "", ())
+        if type(items) is not list:  # anything else may have items without end
+            raise self._tampered("no items")
+        return items
 
     def _ask(self, ask: wire.Ask, text: str, args: Sequence[object]) -> Any:
         if text:
@@ -178,17 +203,33 @@ class Student:
     def _send(self, ask: wire.Ask) -> Any:
         codec = self._codec
         attrs = list(codec.new_attrs())
+        began = time.monotonic()
         try:
-            reply, blobs = self._attempt.ask(ask, attrs, codec.outgoing)
+            reply, blobs = self._attempt.ask(ask, self._limits(), attrs, codec.outgoing)
         except WorkerGone as gone:
-            raise self._gone(gone) from None
-        try:
-            return self._take(reply, blobs)
-        except WireError as error:
             self._attempt.drop()
-            raise self._gone(WorkerGone("protocol", str(error))) from None
+            raise self._gone(gone) from None
+        finally:
+            self._spent[self._exercise] = self._spent.get(self._exercise, 0.0) + time.monotonic() - began
+        try:
+            return self._take(ask, reply, blobs)
+        except WireError as error:
+            raise self._tampered(str(error)) from None
 
-    def _take(self, reply: Reply, blobs: wire.Blobs) -> Any:
+    def _limits(self) -> Limits:
+        """What the next call may take. Raises `WorkerGone` ("late") when the exercise has had its time."""
+        limits, haste = self._attempt.call_limits, 2 ** min(len(self._late), _HASTE)
+        left = _CALLS * limits.wall / haste - self._spent.get(self._exercise, 0.0)
+        if left <= 0:
+            raise WorkerGone("late", f"{_CALLS * limits.wall / haste:g}")
+        return replace(limits, cpu=limits.cpu / haste, wall=min(limits.wall / haste, left))
+
+    def _tampered(self, why: str) -> StudentError:
+        """The worker is not to be believed any more: end it."""
+        self._attempt.drop()
+        return self._gone(WorkerGone("protocol", why))
+
+    def _take(self, ask: wire.Ask, reply: Reply, blobs: wire.Blobs) -> Any:
         changed = self._names(reply.changed) if reply.changed else ""
         self._codec.receive(blobs)
         result = self._codec.decode(reply.outcome.value) if isinstance(reply.outcome, Returned) else None
@@ -199,6 +240,8 @@ class Student:
             self._watching.append(reply.seen)
         match reply.outcome:
             case Undefined(name):
+                if not isinstance(ask, (Call, Get)) or name not in (ask.base, *ask.attrs):
+                    raise WireError("a name that nobody asked for")
                 raise StudentMissing(Finding("missing", "missing", {"name": name}))
             case Raised():
                 raise self._raised(reply.outcome)
@@ -258,12 +301,16 @@ class Student:
     def _cannot_send(self, value: object) -> wire.Value:
         if isinstance(value, Handle):
             return Remote(value._number, "")
-        if isinstance(value, wire.Source):
+        if isinstance(value, (wire.Source, Unsupported)):
             return value
         raise TypeError(f"a suite cannot send {type(value).__name__}")
 
-    def _handle(self, remote: Remote) -> Handle:
-        return Handle(self, remote.id, remote.type_text, self._last.call() if self._last else "")
+    def _handle(self, value: Remote | Unsupported) -> object:
+        # What a type calls itself is the student's text, and goes into messages: not out of a hidden check.
+        type_text = "object" if self._attempt.quiet else value.type_text
+        if isinstance(value, Unsupported):
+            return Unsupported(type_text)
+        return Handle(self, value.id, type_text, self._last.call() if self._last else "")
 
     def _cannot_make(self, source: wire.Source) -> object:
         raise WireError("source from the worker")

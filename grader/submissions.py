@@ -60,6 +60,8 @@ def _from_folder(where: Path, assignment: str) -> Iterator[SubmissionFile]:
     for entry in sorted(where.iterdir()):
         if _is_notebook(entry.name) and not (entry.is_dir() and (entry / assignment).is_dir()):
             yield SubmissionFile(safe_name(entry.name[: -len(".ipynb")]), entry.name, entry)
+        elif entry.is_dir() and (entry / assignment).is_symlink():  # another student's folder, perhaps
+            yield SubmissionFile(safe_name(entry.name), "", None, "the folder is a link, and was not followed")
         elif entry.is_dir() and not entry.is_symlink() and (entry / assignment).is_dir():
             names = [path.name for path in (entry / assignment).iterdir() if _is_notebook(path.name)]
             chosen, note = choose(names, assignment)

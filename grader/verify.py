@@ -54,7 +54,7 @@ class _Variants(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Counts(msgspec.Struct):
-    """What was verified."""
+    """What was verified; as text, one line."""
 
     exercises: int = 0
     checks: int = 0
@@ -64,9 +64,15 @@ class Counts(msgspec.Struct):
     variants: int = 0
     passed: int = 0
 
+    def __str__(self) -> str:
+        return (
+            f"{self.exercises} exercises, {self.checks} checks ({self.hidden} hidden), "
+            f"mistakes caught {self.caught} of {self.mistakes}, right variants passed {self.passed} of {self.variants}"
+        )
+
 
 def mistakes(assignment: Assignment) -> list[Mistake]:
-    """The known mistakes, in the order of their files. Raises `CourseError` naming a file that is not as it should be."""
+    """The known mistakes, in the order of their files. Raises `CourseError` naming a file that cannot be read."""
     return [entry for body in _read(assignment, "mistakes", _Mistakes) for entry in body.mistake]
 
 
@@ -102,7 +108,7 @@ def compose(assignment: Assignment, answers: Mapping[str, str]) -> bytes:
         source = answers.get(cell.grade_id or "", cell.source) if cell.solution else cell.source
         marks = {"grade_id": cell.grade_id, "grade": cell.grade, "solution": cell.solution, "locked": cell.locked}
         metadata = {"nbgrader": {**marks, "points": cell.points, "schema_version": 3}} if cell.grade_id else {}
-        body = {"cell_type": cell.type, "metadata": metadata, "source": source}
+        body: dict[str, object] = {"cell_type": cell.type, "metadata": metadata, "source": source}
         cells.append({**body, "outputs": [], "execution_count": None} if cell.type == "code" else body)
     return json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells}).encode()
 

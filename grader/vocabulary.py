@@ -46,7 +46,7 @@ _CONVOLUTIONS = _set(
     "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution "
     "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d LazyConv1d LazyConv2d LazyConv3d "
     "LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d Convolution mkldnn_convolution ConvLayer "
-    "convolve convolve2d correlate correlate2d fftconvolve oaconvolve"
+    "deform_conv2d DeformConv2d convolve convolve2d correlate correlate2d fftconvolve oaconvolve"
 )
 _CONVOLUTION_OPS = _set(
     "convolution _convolution convolution_overrideable mkldnn_convolution thnn_conv2d _slow_conv2d_forward "
@@ -63,7 +63,9 @@ FAMILIES: dict[str, Family] = {
             "LazyLinear Bilinear cdist pdist cosine_similarity __matmul__ __rmatmul__ __imatmul__ imatmul smm "
             "sspaddmm hspmm _int_mm _scaled_mm scaled_dot_product_attention multi_head_attention_forward "
             "MultiheadAttention RNN LSTM GRU RNNCell LSTMCell GRUCell matvec vecmat safe_sparse_dot gemm dgemm "
-            "sgemm gemv dgemv sgemv"
+            "sgemm gemv dgemv sgemv ddot sdot matrix asmatrix Matrix csr_matrix csc_matrix coo_matrix bsr_matrix "
+            "dia_matrix solve solve_ex lu_solve cholesky_solve triangular_solve solve_triangular lstsq "
+            "embedding_bag EmbeddingBag"
         ),
         paths=_set("@ operator.matmul operator.imatmul operator.__matmul__ operator.__imatmul__"),
         ops=_CONVOLUTION_OPS
@@ -72,7 +74,8 @@ FAMILIES: dict[str, Family] = {
             "_int_mm _scaled_mm cdist _cdist_forward _euclidean_dist _pdist_forward _trilinear bilinear "
             "_sparse_mm _sparse_addmm sspaddmm hspmm smm linalg_multi_dot chain_matmul mkldnn_linear "
             "_scaled_dot_product_attention _scaled_dot_product_flash_attention_for_cpu "
-            "_scaled_dot_product_attention_math scaled_dot_product_attention"
+            "_scaled_dot_product_attention_math scaled_dot_product_attention _linalg_solve_ex linalg_lstsq "
+            "triangular_solve cholesky_solve linalg_solve_triangular linalg_lu_solve _embedding_bag"
         ),
     ),
     "einsum": Family(names=_set("einsum contract einsum_path"), ops=_set("einsum")),
@@ -165,7 +168,8 @@ STANDARD = _set(
     "builtins math cmath itertools functools operator collections typing typing_extensions random time datetime "
     "numbers dataclasses copy string statistics fractions decimal warnings abc enum types contextlib bisect heapq "
     "array re json textwrap pprint logging traceback __future__ sys os io pathlib timeit shutil glob csv pickle "
-    "zipfile gzip tarfile tempfile urllib hashlib platform unittest doctest uuid struct weakref keyword graphlib"
+    "zipfile gzip tarfile tempfile urllib hashlib platform unittest doctest uuid pdb ipdb sched struct weakref "
+    "keyword graphlib"
 )
 # Those that an answer of plain Python may use: no more than arithmetic and containers.
 PLAIN = _set(
@@ -175,9 +179,10 @@ PLAIN = _set(
 )
 # Libraries whose functions have names that say what they do.
 KNOWN = STANDARD | _set(
-    "torch numpy fastai fastcore fastbook torchvision torchaudio matplotlib pandas scipy sklearn sympy einops "
-    "opt_einsum functorch tqdm IPython ipywidgets PIL seaborn plotly nbdev rich grader jax tensorflow cupy "
-    "autograd jaxtyping torchtyping beartype typeguard pytest mpl_toolkits requests skimage cv2 google"
+    "inspect gc linecache signal socket dis torch numpy fastai fastcore fastbook torchvision torchaudio "
+    "matplotlib pandas scipy sklearn sympy einops opt_einsum functorch tqdm IPython ipywidgets PIL seaborn plotly "
+    "nbdev rich grader jax tensorflow cupy autograd jaxtyping torchtyping beartype typeguard pytest mpl_toolkits "
+    "requests skimage cv2 google"
 )
 # What a notebook's wildcard imports (fastai's, fastbook's) bind.
 CONVENTIONAL = {
@@ -213,19 +218,21 @@ HIDING = _set(
     "sys.modules sys._getframe sys._current_frames sys.settrace sys.setprofile sys.meta_path sys.path_hooks "
     "torch.ops torch._C torch.jit torch.compile torch._dynamo torch._inductor torch._higher_order_ops torch.fx "
     "torch.library torch.export torch.classes torch.overrides torch.utils._python_dispatch "
-    "torch.utils.cpp_extension torch._ops torch._refs torch._prims torch._decomp torch.package torch.hub "
-    "types.FunctionType types.CodeType types.LambdaType timeit.timeit timeit.repeat timeit.Timer pickle.loads "
-    "pickle.load pickle.Unpickler numpy.load numpy.ctypeslib numpy.f2py pandas.eval sympy.lambdify sympy.sympify "
-    "os.system os.popen os.execv os.fork IPython.get_ipython"
+    "torch.utils.cpp_extension torch._ops inspect.currentframe inspect.stack inspect.trace inspect.getouterframes "
+    "inspect.getinnerframes inspect.getclosurevars inspect.getattr_static inspect.getmembers inspect.getmodule "
+    "gc.get_objects gc.get_referrers gc.get_referents typing.get_type_hints torch._refs torch._prims "
+    "torch._decomp torch.package torch.hub types.FunctionType types.CodeType types.LambdaType timeit.timeit "
+    "timeit.repeat timeit.Timer pickle.loads pickle.load pickle.Unpickler numpy.load numpy.ctypeslib numpy.f2py "
+    "pandas.eval sympy.lambdify sympy.sympify os.system os.popen os.execv os.fork IPython.get_ipython"
 )
 HIDING_ROOTS = _set(
-    "ctypes _ctypes cffi numba cython importlib imp inspect gc runpy code codeop marshal dill cloudpickle "
-    "subprocess multiprocessing threading _thread concurrent zipimport pkgutil __main__ triton taichi numexpr "
-    "pythran cppyy llvmlite symtable dis linecache asyncio signal socket"
+    "ctypes _ctypes cffi numba cython importlib imp runpy code codeop marshal dill cloudpickle subprocess "
+    "multiprocessing threading _thread concurrent zipimport pkgutil __main__ triton taichi numexpr pythran cppyy "
+    "llvmlite symtable asyncio"
 )
 HIDING_ATTRIBUTES = _set(
-    "__globals__ __builtins__ __subclasses__ __code__ __import__ __loader__ __spec__ __closure__ f_globals "
-    "f_locals f_back f_builtins gi_frame cr_frame tb_frame __reduce__ __reduce_ex__"
+    "__annotations__ __globals__ __builtins__ __subclasses__ __code__ __import__ __loader__ __spec__ __closure__ "
+    "f_globals f_locals f_back f_builtins gi_frame cr_frame tb_frame __reduce__ __reduce_ex__"
 )
 
 # Anywhere in a notebook, these reach for the program that grades rather than for an answer.
@@ -249,9 +256,9 @@ TAMPERING_ATTRIBUTES = _set(
 )
 # Parts of the running shell that change how cells or results are read.
 TAMPERING_SHELL = _set(
-    "events input_transformers input_transformers_cleanup input_transformers_post input_transformer_manager "
-    "ast_transformers set_custom_exc set_hook register_magic_function register_magics display_formatter "
-    "display_pub displayhook showtraceback"
+    "user_ns user_global_ns events input_transformers input_transformers_cleanup input_transformers_post "
+    "input_transformer_manager ast_transformers set_custom_exc set_hook register_magic_function register_magics "
+    "display_formatter display_pub displayhook showtraceback"
 )
 # Attributes of library modules that notebooks set in all honesty.
 HONEST_SETTINGS = ("torch.backends.", "torch.cuda.", "matplotlib.", "pandas.options.", "IPython.core.", "warnings.")

@@ -66,6 +66,23 @@ def matrices() -> tuple[torch.Tensor, torch.Tensor]:
 # ---------------------------------------------------------------- matrix products, in every disguise
 
 PRODUCTS = {
+    "exec at the top": "exec('def f(a, b): return a @ b')",
+    "exec of a helper": "exec('def g(a, b): return a @ b')\ndef f(a, b): return g(a, b)",
+    "exec after the answer": "def f(a, b): return a * b\nexec('f = torch.mm')",
+    "patched operator": "torch.Tensor.__mul__ = torch.Tensor.__matmul__\ndef f(a, b): return a * b",
+    "patched function": "torch.mul = torch.mm\ndef f(a, b): return torch.mul(a, b)",
+    "patched function, by name": "from math import fsum\nmath.fsum = torch.mm\ndef f(a, b): return fsum(a, b)",
+    "patched property": "torch.Tensor.x = property(lambda s: s @ s)\ndef f(a, b): return a.x",
+    "patched class": "class H: pass\nclass G:\n    def __call__(self, a, b): return a @ b\nf = H()\nf.__class__ = G",
+    "patched defaults": "def f(a, b, op=None): return op(a, b)\nf.__defaults__ = (torch.mm,)",
+    "registered": "from functools import singledispatch\n@singledispatch\ndef f(a, b): pass\n"
+    "@f.register(torch.Tensor)\ndef _(a, b): return a @ b",
+    "globals inside": "def put(): globals()['m'] = torch.mm\nput()\ndef f(a, b): return m(a, b)",
+    "second argument of isinstance": "def f(a, b):\n    isinstance(1, type(c := a @ b))\n    return c",
+    "type's dict": "def f(a, b): return type(a).__dict__['mm'](a, b)",
+    "matrix of numpy": "import numpy as np\ndef f(a, b): return tensor(np.matrix(a) * np.matrix(b))",
+    "solving": "def f(a, b): return torch.linalg.solve(torch.linalg.inv(a), b)",
+    "__main__": "import __main__\n__main__.m = torch.mm\ndef f(a, b): return m(a, b)",
     "operator": "def f(a, b): return a @ b",
     "in place": "def f(a, b):\n    a = a.clone()\n    a @= b\n    return a",
     "function": "def f(a, b): return torch.matmul(a, b)",
@@ -174,7 +191,26 @@ PRODUCTS = {
     "cdist": "def f(a, b): return -torch.cdist(a, b.t()) ** 2",
     "attention": "def f(a, b): return F.scaled_dot_product_attention(a, a, b)",
 }
-NOT_RUN_HERE = {"magic", "fastai's names", "chain", "cdist", "attention", "patched tensor", "patched builtin", "redefined"}
+NOT_RUN_HERE = {
+    "magic",
+    "fastai's names",
+    "chain",
+    "cdist",
+    "attention",
+    "patched tensor",
+    "patched builtin",
+    "redefined",
+    "exec after the answer",
+    "patched operator",
+    "patched function",
+    "patched function, by name",
+    "patched property",
+    "matrix of numpy",
+    "solving",
+    "__main__",
+    "type's dict",
+    "second argument of isinstance",
+}
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
@@ -196,11 +232,24 @@ def test_a_matrix_product_is_found_in_the_run(name: str) -> None:
 
 
 HIDDEN = {
+    "computed exec at the top": "exec('def f(a, b): return a ' + chr(64) + ' b')",
+    "computed exec of a helper": "exec('def g(a, b): return a ' + chr(64) + ' b')\ndef f(a, b): return g(a, b)",
+    "sliced text": "def f(a, b): return getattr(a, 'xmm'[1:])(b)",
+    "letter by letter": "def f(a, b):\n    s = ''\n    for c in 'mm': s += c\n    return getattr(a, s)(b)",
+    "text that grows": "s = 'm'\ns += 'm'\ndef f(a, b): return getattr(a, s)(b)",
+    "unpacked text": "p, q = 'mm'\ndef f(a, b): return getattr(a, p + q)(b)",
+    "keys of a dictionary": "def f(a, b):\n    for n in {'mm': 'add'}: return getattr(a, n)(b)",
+    "text in a list": "names = ['add']\ndef f(a, b): return getattr(a, names[0])(b)",
+    "text in a class": "class K: n = 'add'\nK.n = 'm' + chr(109)\ndef f(a, b): return getattr(a, K.n)(b)",
+    "getattr passed on": "def f(a, b): return list(map(getattr, [a], ['mm']))[0](b)",
+    "partial of getattr": "from functools import partial\ndef f(a, b): return partial(getattr, a)(chr(109) * 2)(b)",
+    "all of a module's dict": "def f(a, b): return list(torch.__dict__.values())[7](a, b)",
+    "all of a type's dict": "def f(a, b): return type(a).__dict__[chr(109) * 2](a, b)",
+    "annotations": "def f(a: torch.mm, b): return f.__annotations__['a'](a, b)",
+    "code replaced": "def g(a, b): return b\ndef f(a, b): return a\nf.__code__ = g.__code__",
     "eval": "def f(a, b): return eval('a @ b')",
     "exec": "def f(a, b):\n    out = {}\n    exec('c = a @ b', {'a': a, 'b': b}, out)\n    return out['c']",
     "eval at the top": "m = eval('torch.mm')\ndef f(a, b): return m(a, b)",
-    "exec at the top": "exec('def f(a, b): return a @ b')",
-    "exec of a helper": "exec('def g(a, b): return a @ b')\ndef f(a, b): return g(a, b)",
     "compile": "def f(a, b): return eval(compile('a @ b', '', 'eval'))",
     "__import__": "def f(a, b): return __import__('helper').go(a, b)",
     "importlib": "import importlib\ndef f(a, b): return importlib.import_module('helper').go(a, b)",

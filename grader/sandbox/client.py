@@ -30,6 +30,7 @@ from grader.sandbox.wire import Done, Hello, Order, Reply, Request, Start
 
 START_SECONDS = 120.0
 STEP_SECONDS = 0.05
+PIECE = 1 << 16  # what a pipe holds
 FOLDER_BYTES = 256 << 20
 FOLDER_FILES = 2_000
 _ENVIRONMENT = {
@@ -260,30 +261,42 @@ class Worker:
             return False
 
     def _write(self, parts: Sequence[bytes | memoryview], deadline: _Deadline) -> None:
-        for part in parts:
-            view = memoryview(part).cast("B") if len(part) else memoryview(b"")
-            while view:
+        views = [memoryview(part).cast("B") for part in parts if len(part)]
+        while views:
+            try:
+                sent = os.writev(self._outbox, views)
+            except BlockingIOError:
                 deadline.wait(writing=self._outbox)
-                with contextlib.suppress(BlockingIOError):
-                    try:
-                        view = view[os.write(self._outbox, view) :]
-                    except BrokenPipeError:
-                        raise WorkerGone("died", self._how_it_ended()) from None
+                continue
+            except BrokenPipeError:
+                raise WorkerGone("died", self._how_it_ended()) from None
+            while views and sent >= len(views[0]):
+                sent -= len(views.pop(0))
+            if sent:
+                views[0] = views[0][sent:]
 
     def _frame(self, deadline: _Deadline) -> tuple[bytes, bytearray]:
-        control, size = wire.sizes(bytes(self._read(wire.HEADER.size, deadline)))
-        return bytes(self._read(control, deadline)), self._read(size, deadline)
-
-    def _read(self, size: int, deadline: _Deadline) -> bytearray:
+        """One frame, which mostly comes in one piece. Nothing may follow it."""
         data = bytearray()
+        self._fill(data, wire.HEADER.size, deadline)
+        control, size = wire.sizes(bytes(data[: wire.HEADER.size]))
+        del data[: wire.HEADER.size]
+        self._fill(data, control + size, deadline)
+        if len(data) > control + size:
+            raise wire.WireError("more than one answer")
+        body = bytes(data[:control])
+        del data[:control]
+        return body, data
+
+    def _fill(self, data: bytearray, size: int, deadline: _Deadline) -> None:
+        """Read until ``data`` holds ``size`` bytes, or somewhat more if more has come."""
         while len(data) < size:
             deadline.wait(reading=self._inbox)
             with contextlib.suppress(BlockingIOError):
-                part = os.read(self._inbox, min(size - len(data), 1 << 20))
+                part = os.read(self._inbox, min(max(size - len(data), PIECE), 1 << 20))
                 if not part:
                     raise WorkerGone("died", self._how_it_ended())
                 data += part
-        return data
 
     def _how_it_ended(self) -> str:
         status = self._kill()

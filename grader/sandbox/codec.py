@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from grader.sandbox.wire import (
 _SEQUENCES: dict[type, str] = {
     list: "list", tuple: "tuple", set: "set", frozenset: "frozenset", torch.Size: "size"
 }  # fmt: skip
+_PLAIN = (bool, int, float, str)
 _MAPS = (dict, collections.OrderedDict, collections.defaultdict)
 _WHOLE_STORAGE = 1 << 22  # a small view of a larger storage than this travels as a copy
 _MOST_RECEIVED = 2 * MAX_BLOBS  # bytes of one check, kept until it is over
@@ -47,10 +49,12 @@ Snapshot = tuple[object, ...]
 def snapshot(tensor: torch.Tensor, content: bytes | None = None) -> Snapshot:
     """What a tensor is now: where and how it looks at which bytes (``content``, where the caller has a copy of them)."""
     flat = tensors.plain(tensor)
-    if flat is None:
-        return (None,)
-    where = (flat.dtype, tuple(flat.shape), flat.stride(), flat.storage_offset(), flat.untyped_storage().data_ptr())
-    return (*where, bytes(tensors.storage_bytes(flat)) if content is None else content)
+    return (None,) if flat is None else _snapshot_of_plain(flat, content)
+
+
+def _snapshot_of_plain(flat: torch.Tensor, content: bytes | None = None) -> Snapshot:
+    where = (flat.dtype, flat.shape, flat.stride(), flat.storage_offset(), flat.untyped_storage().data_ptr())
+    return (*where, tensors.storage_copy(flat) if content is None else content)
 
 
 class Codec:
@@ -61,12 +65,12 @@ class Codec:
         sign: int,
         *,
         leave: Callable[[object], Value],
-        fetch: Callable[[Remote], object],
+        fetch: Callable[[Remote | Unsupported], object],
         make: Callable[[Source], object],
     ) -> None:
         self.sign = sign
         self.leave = leave  # what to send for an object that cannot travel
-        self.fetch = fetch  # what a handle from the other side stands for
+        self.fetch = fetch  # what a handle from the other side stands for, or a value that it could not send
         self.make = make  # what a piece of source from the other side makes
         self.forget()
 
@@ -152,7 +156,7 @@ class Codec:
         return self._window(array, flat, "ndarray" if isinstance(array, np.ndarray) else "scalar", False)
 
     def _window(self, owner: object, flat: torch.Tensor, kind: Any, requires_grad: bool) -> Value:
-        now = snapshot(flat)
+        now = _snapshot_of_plain(flat)
         number = self.number(owner)
         if number is not None and self._snapshots[number] == now:
             return Known(number)
@@ -164,7 +168,7 @@ class Codec:
         storage = self._storage(number, flat)
         return TensorV(
             number, kind, tensors.NAMES[flat.dtype], list(flat.shape), list(flat.stride()),
-            flat.storage_offset(), storage, requires_grad,
+            int(flat.storage_offset()), storage, requires_grad,
         )  # fmt: skip
 
     def _storage(self, number: int, flat: torch.Tensor) -> int:
@@ -189,6 +193,8 @@ class Codec:
         """A wire value as a plain object. Raises `WireError` when it cannot be one."""
         if depth > MAX_DEPTH + 2:
             raise WireError("nested too deep")
+        if value is None or type(value) in _PLAIN:
+            return value
         match value:
             case Known(number):
                 if number not in self.by_id:
@@ -204,7 +210,7 @@ class Codec:
                 return self._integer(text)
             case DType(name):
                 return tensors.DTYPES.get(name.removeprefix("torch."), name)
-            case Remote():
+            case Remote() | Unsupported():
                 return self.fetch(value)
             case Source():
                 return self.make(value)
@@ -263,18 +269,19 @@ class Codec:
         self.storage_of[value.id] = value.storage
         if flat.untyped_storage().nbytes():
             self._storages[flat.untyped_storage().data_ptr()] = value.storage
-        self._register(value.id, result, snapshot(flat, self._contents[value.storage]))
+        self._register(value.id, result, _snapshot_of_plain(flat, self._contents[value.storage]))
         return result
 
     # ------------------------------------------------------------ attributes and changes
 
     def new_attrs(self) -> Iterator[Attr]:
         """Attributes set since the last message on tensors both sides know (``inp.g``), plain data only."""
-        seen: set[int] = set()
-        while todo := [number for number in self.by_id if number not in seen]:
-            for number in todo:
-                seen.add(number)
-                yield from self._attrs_of(number)
+        done = 0
+        while done < len(self.by_id):  # it grows at its end: an attribute may be a tensor that is new there
+            for number in list(islice(self.by_id, done, None)):
+                done += 1
+                if getattr(self.by_id[number], "__dict__", None):
+                    yield from self._attrs_of(number)
 
     def _attrs_of(self, number: int) -> Iterator[Attr]:
         for name, value in list(getattr(self.by_id[number], "__dict__", {}).items()):

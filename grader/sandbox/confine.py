@@ -6,6 +6,7 @@ missing. On a system without Landlock or seccomp (macOS) the process runs with l
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -251,6 +252,12 @@ def exposed(folders: Iterable[str], protected: Iterable[str]) -> list[str]:
         for path in protected
         if any(os.path.realpath(path) == real or os.path.realpath(path).startswith(real + os.sep) for real in reals)
     ]
+
+
+def preload() -> None:
+    """Import what `confine` will need, so that no worker pays for it after its fork."""
+    with contextlib.suppress(ImportError, OSError):
+        import landlockpy  # noqa: F401
 
 
 def _landlock(folder: str, readable: Sequence[str]) -> None:

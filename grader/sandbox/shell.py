@@ -69,6 +69,7 @@ _QUIET_CELL = [
     "sx",
 ]
 _QUIET_CELL += ["system", "debug"]
+_ours: list[str] = []
 
 
 class Shell(InteractiveShell):
@@ -156,10 +157,11 @@ def _install_stubs() -> None:
     stub = types.ModuleType("grader")
     stub.check = lambda *args, **kwargs: 0.0  # type: ignore[attr-defined]
     sys.modules["grader_stub"] = stub
+    _ours[:] = [name for name in sys.modules if name == "grader" or name.startswith("grader.")]
 
 
 def hide_ourselves() -> None:
     """Take our own modules out of reach of ``import`` and leave the stub for ``from grader import check``."""
-    for name in [name for name in sys.modules if name == "grader" or name.startswith("grader.")]:
-        del sys.modules[name]
+    for name in _ours:  # found before the fork: to look at every name there is copies a thousand pages of memory
+        sys.modules.pop(name, None)
     sys.modules["grader"] = sys.modules.pop("grader_stub")

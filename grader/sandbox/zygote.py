@@ -30,6 +30,7 @@ class _InWorker(BaseException):
 def serve(control: socket.socket) -> None:
     """Fork workers and end them as ordered, until the client goes away."""
     program = confine.compile_filter()
+    confine.preload()
     worker.warm()
     gc.collect()
     gc.freeze()

@@ -24,7 +24,7 @@ demo: $(READY)
 	$(BIN)/grader grade ch17 tests/sample_class --out demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 lint: $(READY)
 	$(BIN)/ruff check .

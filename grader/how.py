@@ -25,7 +25,7 @@ from grader.reach import Reach, Use, reach_of
 from grader.sandbox.wire import Seen
 from grader.scopes import UNKNOWN, Lib, Own, hiding
 from grader.tampering import tampering as tampering
-from grader.vocabulary import ARITHMETIC, FAMILIES, LOOP, OPAQUE, PLAIN, REDUCTIONS, STANDARD, Family
+from grader.vocabulary import ARITHMETIC, FAMILIES, LOOP, MARKS, OPAQUE, REDUCTIONS, SHOWING, STANDARD, Family
 
 Cells = Sequence[tuple[str, str]]
 
@@ -41,7 +41,7 @@ _PHRASES = {
     LOOP: "a loop",
 }
 _PLAIN_WORDS = frozenset({"autograd", "broadcasting"})
-_MARKS = {
+_SHOWN_MARKS = {
     "@": "`@`",
     "*": "`*`",
     "[None]": "indexing with `None`",
@@ -80,7 +80,7 @@ class How:
             if name != LOOP and (self._in_source(FAMILIES[name]) or self._in_run(name)):
                 return
         asked = " or ".join(phrase(name) for name in families)
-        self._fail("must", self._place(), used="", asked=asked)
+        self._fail("must", self._place(), asked=asked)
 
     def loops(self, at_least: int | None = None, at_most: int | None = None) -> None:
         """Loops nest so deep. Raises `NotAsAsked` (``too_few_loops``, ``too_many_loops``, ``hidden_call``).
@@ -109,12 +109,11 @@ class How:
                 self._fail("indexing_only", use, used=_shown(use.path) if use.path != "*" else "a product of slices")
 
     def only_builtins(self) -> None:
-        """Plain Python: built-ins, the standard library's arithmetic, own helpers. Raises (``not_builtin``...)."""
+        """Plain Python: built-ins, the standard library, own helpers. Raises (``not_builtin``...)."""
         for use in self._reach.uses:
             root = use.path.partition(".")[0]
-            if "." in use.path and root not in PLAIN and root != "?" and not hiding(use.path):
-                self._fail("not_builtin", use, used=_shown(use.path))
-            if "." not in use.path and root in FAMILIES["torch"].roots | FAMILIES["numpy"].roots:
+            plain = root in STANDARD | SHOWING | MARKS or root == "?" or hiding(use.path)
+            if not plain and ("." in use.path or root in FAMILIES["torch"].roots | FAMILIES["numpy"].roots):
                 self._fail("not_builtin", use, used=_shown(use.path))
         if ran := self._in_run("torch"):
             self._fail("not_builtin", self._place(), used=f"`{ran}`")
@@ -292,8 +291,8 @@ def _called(function: str) -> str:
 
 
 def _shown(path: str) -> str:
-    if path in _MARKS:
-        return _MARKS[path]
+    if path in _SHOWN_MARKS:
+        return _SHOWN_MARKS[path]
     short = path.replace("()", "").removeprefix("?").removeprefix("builtins.").replace("torch.nn.functional.", "F.")
     return f"`{short.replace('torch.nn.', 'nn.')}`"
 

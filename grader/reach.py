@@ -68,6 +68,7 @@ class Reach:
         self._plain: set[int] = set()
         self._patched: set[str] = set()
         self._followed: list[str] = []
+        self._written: set[str] = set()  # declared global: a counter, say
         self._attributes: dict[int, set[str]] = {}
         line, cell = self.place()
         for value in sorted(self.values, key=_order):
@@ -142,6 +143,7 @@ class Reach:
                 self._follow(self._followed.pop())
             else:
                 self._enter(self._todo.pop())
+        self.data -= self._written
 
     def _enter(self, own: Own) -> None:
         node, inner = own.node, self.book.inside(own)
@@ -183,6 +185,8 @@ class Reach:
             case ast.Assign(targets=targets, value=value):
                 if not _is_false(value) and any(_is_attribute(target, "requires_grad") for target in targets):
                     self._use("requires_grad=", node, scope)
+            case ast.Global(names=names):
+                self._written.update(names)
             case ast.AnnAssign(annotation=annotation):
                 skip.add(id(annotation))
             case ast.arg():

@@ -171,12 +171,8 @@ STANDARD = _set(
     "zipfile gzip tarfile tempfile urllib hashlib platform unittest doctest uuid pdb ipdb sched struct weakref "
     "keyword graphlib"
 )
-# Those that an answer of plain Python may use: no more than arithmetic and containers.
-PLAIN = _set(
-    "builtins math cmath itertools functools operator collections typing typing_extensions numbers dataclasses "
-    "copy string statistics fractions decimal warnings abc enum types contextlib bisect heapq array __future__ "
-    "time random"
-)
+# Others that an answer of plain Python may use, to show what it does.
+SHOWING = _set("tqdm IPython rich matplotlib")
 # Libraries whose functions have names that say what they do.
 KNOWN = STANDARD | _set(
     "inspect gc linecache signal socket dis torch numpy fastai fastcore fastbook torchvision torchaudio "

@@ -1,5 +1,8 @@
 """How an answer computes: right styles pass, forbidden spellings are caught, no source makes the reader fail."""
 
+# Programs of one line each stay on one line.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import ast
@@ -37,8 +40,7 @@ def finding_of(check: Callable[[], None]) -> Finding | None:
     try:
         check()
     except NotAsAsked as error:
-        assert error.finding.reason == "forbidden"
-        return error.finding
+        return error.finding if error.finding.reason == "forbidden" else None
     return None
 
 
@@ -379,7 +381,7 @@ HONEST = {
 @pytest.mark.parametrize("watched", [False, True], ids=["source", "source and run"])
 def test_an_honest_product_passes(name: str, watched: bool) -> None:
     sources = cells(HONEST[name])
-    if watched and "star" in name or watched and "course" in name:
+    if (watched and "star" in name) or (watched and "course" in name):
         pytest.skip("needs a library that is not here")
     how = How("f", sources, run("f", sources, *matrices()) if watched else None)
     assert (
@@ -820,6 +822,7 @@ PLAIN = [
     "from fastai.vision.all import *\ndef f(x, w, b): return sum(p * q for p, q in zip(x, w)) + b",
     "class Vec(list):\n    def __matmul__(self, o): return sum(p * q for p, q in zip(self, o))\n"
     "def f(x, w, b): return Vec(x) @ Vec(w) + b",
+    "import sys\ndef f(x, w, b):\n    print(x, file=sys.stderr)\n    return sum(p * q for p, q in zip(x, w)) + b",
     "from itertools import starmap\nfrom operator import mul\ndef f(x, w, b): return sum(starmap(mul, zip(x, w))) + b",
     "def neuron(x, w, b): return sum(p * q for p, q in zip(x, w)) + b\ndef f(x, w, b): return [neuron(x, w, b)]",
 ]
@@ -893,11 +896,13 @@ NOTEBOOK = """
 def test_names_that_an_answer_reads() -> None:
     sources = cells(NOTEBOOK)
     assert globals_read("f", sources) == {"w1", "eps"}
-    assert reachable_names("f", sources) >= {"lin", "layer", "Layer", "mm", "w1", "eps", "torch", "sqrt"} - {"Layer"}
+    assert reachable_names("f", sources) == {"lin", "layer", "mm", "w1", "eps", "torch", "sqrt"}
     assert "unused" not in reachable_names("f", sources)
     assert globals_read("unused", sources) == {"table"}
     assert globals_read("nothing", sources) == set()
-    assert source_of("f", sources).startswith("    @torch.no_grad()\n    def f".replace("    ", "", 1).split("\n")[0])
+    counter = "n = 0\ndef f():\n    global n\n    n += 1\n    return n"
+    assert globals_read("f", cells(counter)) == set()
+    assert source_of("f", sources).startswith("@torch.no_grad()\ndef f(x, b):\n    w2 = 3\n")
     assert ast.parse(source_of("f", sources)).body[0].name == "f"  # type: ignore[attr-defined]
     assert source_of("nothing", sources) == ""
 

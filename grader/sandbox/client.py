@@ -223,6 +223,7 @@ class Worker:
         self._engine, self._pid, self._folder = engine, pid, folder
         self._inbox, self._outbox = inbox, outbox
         self._ended = False
+        self._looked = time.monotonic()
         os.set_blocking(inbox, False)
         os.set_blocking(outbox, False)
 
@@ -244,7 +245,8 @@ class Worker:
                 raise wire.WireError("an answer to something else")
             if self._surplus():
                 raise wire.WireError("more than one answer")
-            self.check_folder()
+            if time.monotonic() - self._looked > STEP_SECONDS:  # as often as while waiting, however short the requests
+                self.check_folder()
             return reply, wire.split(raw, reply.blobs)
         except wire.WireError as error:
             self.end()
@@ -315,6 +317,7 @@ class Worker:
 
     def check_folder(self) -> None:
         """Raises `WorkerGone` when the worker's folder holds too much."""
+        self._looked = time.monotonic()
         total = 0
         with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
             for count, entry in enumerate(entries):

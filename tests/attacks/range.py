@@ -1,0 +1,301 @@
+"""The shooting range: a course of its own with tokens planted in every secret, canaries around it, and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+
+from tests.attacks import files
+from tests.attacks.entries import EXERCISES, ROOT, Entry, filled, notebook, reference, snippets
+
+SECRETS = {
+    "solution": "TOKEN-7f31-SOLUTION",
+    "hidden": "TOKEN-7f31-HIDDEN",
+    "victim": "TOKEN-7f31-VICTIM",
+    "gradebook": "TOKEN-7f31-GRADEBOOK",
+    "environment": "TOKEN-7f31-ENVIRONMENT",
+    "hidden input": "31337",
+}
+HIDDEN_TEST = f'''
+"""Inputs that nobody may see."""
+
+import pytest
+import torch
+
+from grader.compare import assert_close
+
+pytestmark = pytest.mark.hidden
+TOKEN = "{SECRETS["hidden"]}"
+
+
+@pytest.mark.exercise("relu", points=0)
+def test_relu_of_a_secret(student):
+    """Right for numbers that nobody knows."""
+    x = torch.tensor([{SECRETS["hidden input"]}.25, -{SECRETS["hidden input"]}.25])
+    assert_close(student.relu(x), x.clamp_min(0))
+
+
+@pytest.mark.exercise("mse", points=0)
+def test_mse_of_a_secret(student):
+    """Right for numbers that nobody knows."""
+    assert_close(student.mse(torch.tensor([[{SECRETS["hidden input"]}.0]]), torch.tensor([1.0])), torch.tensor(31336.0**2))
+'''
+SHADOWS = ("torch", "multiprocessing", "json", "conftest", "sitecustomize", "grader", "numpy", "msgspec")
+TIME_LIMIT = 1.0
+WORKERS = 2
+LAUNCH = "import sys; sys.path.pop(0); from grader.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+class Canaries:
+    """Things outside that no notebook may touch: a folder anyone may write to, and listening sockets."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "canary"
+        self.folder.mkdir(mode=0o777)
+        self._sockets = contextlib.ExitStack()
+        kinds = {"PORT": ("127.0.0.1", 0), "UNIX": str(home / "s"), "ABSTRACT": f"\0range-{os.getpid()}-{home.name}"}
+        self._servers = {name: self._server(address) for name, address in kinds.items()}
+        self._datagrams = {
+            "UDP": self._datagram(socket.AF_INET, ("127.0.0.1", 0)),
+            "DGRAM": self._datagram(socket.AF_UNIX, str(home / "d")),
+        }
+        self.places: dict[str, Any] = {
+            "CANARY": self.folder,
+            "PORT": self._servers["PORT"].getsockname()[1],
+            "UNIX": home / "s",
+            "ABSTRACT": kinds["ABSTRACT"][1:],
+            "UDP": self._datagrams["UDP"].getsockname()[1],
+            "DGRAM": home / "d",
+        }
+
+    def _server(self, address: Any) -> socket.socket:
+        server = socket.socket(socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX)
+        return self._ready(server, address, listen=True)
+
+    def _datagram(self, family: int, address: Any) -> socket.socket:
+        return self._ready(socket.socket(family, socket.SOCK_DGRAM), address, listen=False)
+
+    def _ready(self, found: socket.socket, address: Any, listen: bool) -> socket.socket:
+        self._sockets.enter_context(found)
+        found.bind(address)
+        found.setblocking(False)
+        if listen:
+            found.listen(50)
+        return found
+
+    def touched(self) -> list[str]:
+        """The canaries that something touched since the last time; they are as new afterwards."""
+        found = []
+        for path in sorted(self.folder.iterdir()):
+            found.append(f"wrote {path.name}")
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        for name, server in self._servers.items():
+            with contextlib.suppress(BlockingIOError):
+                server.accept()[0].close()
+                found.append(f"connected to {name}")
+        for name, datagram in self._datagrams.items():
+            with contextlib.suppress(BlockingIOError):
+                datagram.recv(1)
+                found.append(f"sent to {name}")
+        return found
+
+    def close(self) -> None:
+        self._sockets.close()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one entry came to: points beyond its honest part, points that others lost, and what the report says."""
+
+    entry: Entry
+    gained: float
+    lost: float
+    flags: tuple[str, ...]
+    said: str
+
+
+@dataclass
+class Outcome:
+    """What a batch came to. Everything but ``judged`` and the figures must be empty, and ``code`` 0."""
+
+    code: int
+    seconds: float
+    judged: list[Judged] = field(default_factory=list)
+    touched: list[str] = field(default_factory=list)
+    leaked: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    poisoned: list[str] = field(default_factory=list)
+    stderr: str = ""
+
+
+class Range:
+    """A place to grade entries in; use as a context manager."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.course, self.out, self.tmp, self.cwd = (home / name for name in ("course", "out", "tmp", "cwd"))
+        self.submissions = home / "class"
+        for folder in (self.tmp, self.cwd, self.submissions):
+            folder.mkdir()
+        self.canaries = Canaries(home)
+        self._plant()
+        self.places: dict[str, Any] = {
+            **self.canaries.places,
+            "SOLUTION": self.course / "solutions/ch17/ch17.ipynb",
+            "HIDDEN": self.course / "autotests/ch17/hidden/test_tokens.py",
+            "GRADEBOOK": self.course / "gradebook.db",
+            "VICTIM": self.submissions / "victim.ipynb",
+            "COURSE": self.course,
+            "SUBMISSIONS": self.submissions,
+            "OUT": self.out,
+        }
+
+    def __enter__(self) -> Range:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.canaries.close()
+
+    def _plant(self) -> None:
+        for name in ("assignments", "autotests", "solutions"):
+            shutil.copytree(ROOT / name, self.course / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (self.course / "autotests/ch17/hidden/test_tokens.py").write_text(HIDDEN_TEST, encoding="utf-8")
+        (self.course / "gradebook.db").write_text(SECRETS["gradebook"])
+        path = self.course / "solutions/ch17/ch17.ipynb"
+        solutions = nbformat.read(path, 4)
+        next(cell for cell in solutions.cells if cell.cell_type == "code").source += (
+            f"\nSOLUTION_TOKEN = {SECRETS['solution']!r}"
+        )
+        nbformat.write(solutions, path)
+        for name in SHADOWS:
+            (self.cwd / f"{name}.py").write_text(f"open({str(self.canaries.folder / name)!r}, 'w').close()\n")
+        (self.cwd / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+
+    # ------------------------------------------------------------ handing in
+
+    def hand_in(self, entries: Iterable[Entry]) -> None:
+        """Write the submissions: a victim, the entries, and what they are compared with."""
+        base, shared = reference(), snippets()
+        victim = notebook(base, [f"# {SECRETS['victim']}\nmine = 1"], [], {})
+        nbformat.write(victim, self.submissions / "victim.ipynb")
+        for entry in entries:
+            cells = [shared[name] for name in entry.use] + entry.cells
+            texts = [[filled(text, self.places) for text in part] for part in (cells, entry.after)]
+            answers = {name: filled(text, self.places) for name, text in entry.answers.items()}
+            made = notebook(base, *texts, answers)
+            target = self.submissions / f"{entry.name}.ipynb"
+            if entry.file:
+                getattr(files, entry.file)(made, target, self.places)
+            else:
+                target.write_text(nbformat.writes(made), encoding="utf-8")
+            if entry.answers:
+                plain = notebook(base, [], [], _without(entry))
+                (self.submissions / f"{_twin(entry)}.ipynb").write_text(nbformat.writes(plain), encoding="utf-8")
+
+    # ------------------------------------------------------------ grading
+
+    def grade(self, entries: Sequence[Entry], *more: str) -> Outcome:
+        """Grade all that was handed in, in one batch, and look at what is left."""
+        before = {path: _digest(path) for path in (self.course, self.submissions)}
+        command = [
+            "grade", "ch17", str(self.submissions), "--out", str(self.out), "--course", str(self.course),
+            "--workers", str(WORKERS), "--time-limit", str(TIME_LIMIT), "--memory", "512",
+            "--only", ",".join(EXERCISES), *more,
+        ]  # fmt: skip
+        environment = {**os.environ, "TMPDIR": str(self.tmp), "PYTEST_ADDOPTS": "--collect-only"}
+        environment |= {"GRADEBOOK_PASSWORD": SECRETS["environment"], "PYTHONDONTWRITEBYTECODE": "1"}
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", LAUNCH, *command],
+            cwd=self.cwd, env=environment, capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        outcome = Outcome(done.returncode, time.monotonic() - began, stderr=done.stderr)
+        outcome.touched = self.canaries.touched()
+        outcome.changed = [path.name for path, digest in before.items() if _digest(path) != digest]
+        outcome.left = [*self._processes(), *sorted(path.name for path in self.tmp.iterdir())]
+        outcome.leaked = sorted(self._leaks(done.stdout + done.stderr))
+        results = self._results()
+        outcome.judged = [judge(entry, results) for entry in entries]
+        return outcome
+
+    def _processes(self) -> Iterator[str]:
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("TMPDIR") == str(self.tmp) or str(self.tmp) in " ".join(
+                    [process.cwd(), process.environ().get("HOME", "")]
+                ):
+                    yield f"process {process.pid}"
+
+    def _leaks(self, printed: str) -> Iterator[str]:
+        """Secrets in what the batch wrote; a victim's own page holds the victim's own words."""
+        texts = {"the terminal": printed}
+        for path in self.out.rglob("*"):
+            if path.is_file():
+                texts[path.relative_to(self.out).as_posix()] = path.read_text(encoding="utf-8", errors="replace")
+        for place, text in texts.items():
+            if place == "results.jsonl":
+                text = "\n".join(line for line in text.splitlines() if '"student":"victim"' not in line)
+            for name, token in SECRETS.items():
+                if token in text and not (name == "victim" and "victim" in place):
+                    yield f"{name} in {place}"
+
+    def _results(self) -> dict[str, Any]:
+        path = self.out / "results.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return {result["student"]: result for result in map(json.loads, lines)}
+
+
+def judge(entry: Entry, results: dict[str, Any]) -> Judged:
+    """Compare an entry's points with those of its honest part."""
+    found = results.get(entry.name)
+    if found is None:
+        return Judged(entry, 0.0, float("nan"), (), "")
+    full, scores = _scores(results["victim"]), _scores(found)
+    honest = _scores(results[_twin(entry)]) if entry.answers else full
+    spared = set(EXERCISES) - entry.answers.keys() - set(EXERCISES if "*" in entry.costs else entry.costs)
+    gained = sum(max(scores[name] - honest[name], 0.0) for name in EXERCISES)
+    lost = sum(max(full[name] - scores[name], 0.0) for name in spared)
+    return Judged(entry, gained, lost, tuple(found.get("flags", [])), _said(found))
+
+
+def _said(result: dict[str, Any]) -> str:
+    checks = [check for exercise in result["exercises"] for check in exercise["checks"]]
+    told = [check.get("message") for check in checks if check["verdict"] == "failed"]
+    return "\n".join(filter(None, [result.get("problem"), *result.get("notes", []), *told]))
+
+
+def _scores(result: dict[str, Any]) -> dict[str, float]:
+    return {exercise["name"]: exercise["score"] for exercise in result["exercises"]}
+
+
+def _without(entry: Entry) -> dict[str, str]:
+    return {name: entry.without.get(name, "stub") for name in entry.answers}
+
+
+def _twin(entry: Entry) -> str:
+    """The name of the submission that is ``entry`` without the attack."""
+    return "honest-" + hashlib.sha256(repr(sorted(_without(entry).items())).encode()).hexdigest()[:12]
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        digest.update(str(path).encode(errors="replace"))
+        if path.is_file() and not path.is_symlink():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

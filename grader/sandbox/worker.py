@@ -13,6 +13,7 @@ import linecache
 import os
 import random
 import sys
+import warnings
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -54,6 +55,10 @@ MESSAGE = 1_000
 _FOLDER = {"HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME"}
 _autograd_grad = torch.autograd.grad
 _seed_torch = torch.default_generator.manual_seed  # `torch.manual_seed` formats a traceback for each kind of GPU
+_set_default_dtype, _set_grad_enabled = torch.set_default_dtype, torch.set_grad_enabled
+_set_default_device = torch.set_default_device
+_RECURSION = sys.getrecursionlimit()
+_filters = list(warnings.filters)
 _shell: Shell | None = None
 
 
@@ -61,6 +66,8 @@ def warm() -> None:
     """Import and run once what a notebook will need, so that no fork pays for it: torch's late imports, a shell."""
     global _shell
     torch.set_num_threads(1)
+    # No thread can be started after confinement, and OpenMP ends the process when it cannot.
+    torch.set_num_threads = torch.set_num_interop_threads = lambda *args: None  # type: ignore[assignment,misc]
     a = torch.randn(3, 3, requires_grad=True)
     torch.einsum("ij,jk->ik", a, a).sum().backward()
     x = torch.randn(1, 1, 4, 4, requires_grad=True)
@@ -231,8 +238,12 @@ class Session:
     def _begin(self, seed: int) -> None:
         self.codec.forget()
         self.handles.clear()
-        torch.set_default_dtype(torch.float32)
-        torch.set_grad_enabled(True)
+        _set_default_dtype(torch.float32)
+        _set_grad_enabled(True)
+        if self.shell is not None:  # in the student's own kernel these are the student's own business
+            _set_default_device(None)
+            sys.setrecursionlimit(_RECURSION)
+            warnings.filters[:] = _filters
         _seed_torch(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)

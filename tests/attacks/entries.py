@@ -24,7 +24,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``cells`` stand before the first answer, ``after`` behind the last. ``without`` is the same notebook without the
     attack, as far as it differs from a stub: what it earns is what the attack may earn. ``costs`` names the exercises,
     besides those in ``answers``, that may lose points ("*" is all). ``flags`` are expected, one of them at least;
-    ``says`` is looked for in what the report says. ``file`` names a builder of `tests.attacks.files` that makes the file
+    ``says`` is looked for in what the report says. ``public``: of these exercises it may earn the public checks' points,
+    since it answers those checks, and nothing more. ``file`` names a builder of `tests.attacks.files` that makes the file
     itself. ``bites``: the canary is touched where there is no wall, which a test proves.
     """
 
@@ -39,6 +40,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     costs: list[str] = []
     flags: list[str] = []
     says: str = ""
+    public: list[str] = []
     file: str = ""
     bites: bool = False
     kind: str = ""

@@ -255,9 +255,8 @@ class Range:
                     yield f"{name} in {place}"
 
     def _results(self) -> dict[str, Any]:
-        path = self.out / "results.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return {result["student"]: result for result in map(json.loads, lines)}
+        found = (json.loads(path.read_bytes())["result"] for path in (self.out / "results").glob("*.json"))
+        return {result["student"]: result for result in found}
 
 
 def judge(entry: Entry, results: dict[str, Any]) -> Judged:
@@ -268,9 +267,16 @@ def judge(entry: Entry, results: dict[str, Any]) -> Judged:
     full, scores = _scores(results["victim"]), _scores(found)
     honest = _scores(results[_twin(entry)]) if entry.answers else full
     spared = set(EXERCISES) - entry.answers.keys() - set(EXERCISES if "*" in entry.costs else entry.costs)
-    gained = sum(max(scores[name] - honest[name], 0.0) for name in EXERCISES)
+    earned = {name: _public(found, name) if name in entry.public else honest[name] for name in EXERCISES}
+    gained = sum(max(scores[name] - earned[name], 0.0) for name in EXERCISES)
     lost = sum(max(full[name] - scores[name], 0.0) for name in spared)
     return Judged(entry, gained, lost, tuple(found.get("flags", [])), _said(found))
+
+
+def _public(result: dict[str, Any], name: str) -> float:
+    """The points of an exercise's public checks."""
+    checks = next(exercise["checks"] for exercise in result["exercises"] if exercise["name"] == name)
+    return sum(check.get("max_points", 0.0) for check in checks if not check.get("hidden"))
 
 
 def _said(result: dict[str, Any]) -> str:

@@ -1,1 +1,4 @@
-"""How fast grading is: ``python -m benchmarks.batch`` measures, ``python -m benchmarks.profile`` says where time goes."""
+"""How fast grading is.
+
+``python -m benchmarks.batch`` measures, ``python -m benchmarks.profile`` says where time goes.
+"""

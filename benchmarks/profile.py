@@ -50,7 +50,10 @@ class Parts:
     def now(self) -> Times:
         """All three clocks."""
         behind = self._reaped
-        for pid in (self._engine and self._engine._process and self._engine._process.pid, getattr(self._worker, "_pid", 0)):
+        for pid in (
+            self._engine and self._engine._process and self._engine._process.pid,
+            getattr(self._worker, "_pid", 0),
+        ):
             behind += _process_clock(pid) if pid else 0.0
         return time.perf_counter(), time.process_time(), behind
 

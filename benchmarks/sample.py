@@ -38,7 +38,7 @@ class Sample:
         return folder
 
     def tree(self, folder: Path, prefix: str, size: int) -> None:
-        """As nbgrader has it: ``folder/<student>/<assignment>/<assignment>.ipynb``, the students named by ``prefix``."""
+        """As nbgrader has it: ``folder/<student>/<assignment>/<assignment>.ipynb``; names begin with ``prefix``."""
         for number in range(1, size + 1):
             student = f"{prefix}{number:03}"
             place = folder / student / ASSIGNMENT

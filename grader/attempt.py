@@ -16,6 +16,7 @@ _CELL = 2  # a cell may take as many times what a call may
 _CELLS = 4  # all cells together, each time that they run, may take as many times what one may; answers twice that
 _SHORTEST = 0.5
 _MOST_FAILED = 10
+_SETTLE = 0.03
 _FLAGS: dict[str, Flag] = {"late": "cell_timeout", "died": "died", "protocol": "protocol", "disk": "memory"}
 
 
@@ -40,6 +41,7 @@ class Attempt:
     _seq: int = 0
     _spent: float = 0.0  # seconds that cells took, and new workers for them
     _failed: set[str] = field(default_factory=set)
+    _careful: bool = False  # something tampered with the messages: from then on wait for what follows an answer
 
     def reach(self, place: int) -> None:
         """Run the cells before ``place`` that have not run yet."""
@@ -60,9 +62,12 @@ class Attempt:
         if limits is None:
             self.note("cell_timeout", f"{cell.label} and others were left out: the cells together took too long")
             return
+        careful = self._careful
         try:
             reply, _ = self._ask(Run(cell.python, cell.label), limits)
         except WorkerGone as gone:
+            if gone.how == "protocol" and not careful:
+                return  # what an earlier cell or answer sent may come to light here: find out whose it is
             self._bad.add(index)
             self.note(_FLAGS[gone.how], f"{cell.label}: {_WORDS[gone.how]}; it was left out")
             return
@@ -78,9 +83,7 @@ class Attempt:
         if over > 2 or (over > 1 and cell.kind == "own"):
             return None
         late = 10 if over > 1 else self.notes_of("cell_timeout")
-        return replace(
-            limits, cpu=max(limits.cpu / 2**late, _SHORTEST), wall=max(limits.wall / 2**late, 2 * _SHORTEST)
-        )
+        return replace(limits, cpu=max(limits.cpu / 2**late, _SHORTEST), wall=max(limits.wall / 2**late, 2 * _SHORTEST))
 
     def _note_failed(self, label: str, type_name: str) -> None:
         if label in self._failed:
@@ -125,10 +128,13 @@ class Attempt:
         assert self._worker is not None, "reach() first"
         self._seq += 1
         blobs = blobs or {}
+        if self._careful:
+            limits = replace(limits, settle=_SETTLE)
         request = Request(self._seq, ask, list(attrs), [(number, len(blob)) for number, blob in blobs.items()])
         try:
             return self._worker.request(request, list(blobs.values()), limits)
-        except WorkerGone:
+        except WorkerGone as gone:
+            self._careful = self._careful or gone.how == "protocol"
             self.drop()
             raise
 

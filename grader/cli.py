@@ -122,9 +122,7 @@ def verify_command(options: argparse.Namespace) -> int:
     course = Course.find(options.course)
     off = 0
     for name in [options.assignment] if options.assignment else course.names:
-        pool = functools.partial(
-            ProcessPoolExecutor, options.workers, mp_context=multiprocessing.get_context("spawn")
-        )
+        pool = functools.partial(ProcessPoolExecutor, options.workers, mp_context=multiprocessing.get_context("spawn"))
         counts, problems = verify(course.assignment(name), pool, options.workers)
         print(f"{name}: {counts}")
         for problem in problems:
@@ -147,7 +145,9 @@ def _run(
 ) -> tuple[list[SubmissionResult], str | None]:
     columns = TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     spawn = multiprocessing.get_context("spawn")
-    os.environ["PYTHONSAFEPATH"] = "1"  # or each process would import from the current folder first: a student's, perhaps
+    os.environ["PYTHONSAFEPATH"] = (
+        "1"  # or each process would import from the current folder first: a student's, perhaps
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("grading", total=len(files))
         workers = min(workers, len(files))

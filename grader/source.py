@@ -112,7 +112,7 @@ def _transformed(text: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            python: str = TransformerManager().transform_cell(text)  # type: ignore[no-untyped-call]
+            python: str = TransformerManager().transform_cell(text)
     except Exception:  # a library at work on any text at all: whatever it raises, the cell is not Python
         return ""
     return "\n" * _leading_lines(text) + python if parsed(python) is not None else ""

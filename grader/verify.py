@@ -22,7 +22,6 @@ from grader.sandbox.client import Limits
 from grader.store import Job
 from grader.submissions import SubmissionFile
 
-
 T = TypeVar("T")
 
 
@@ -185,7 +184,9 @@ def grade(
             path = Path(folder, f"{name}.ipynb")
             path.write_bytes(data)
             files.append(SubmissionFile(name, path.name, path))
-        job = Job(assignment.root, assignment.name, results, tuple(assignment.secrets), limits=Limits(cpu=3.0, wall=30.0))
+        job = Job(
+            assignment.root, assignment.name, results, tuple(assignment.secrets), limits=Limits(cpu=3.0, wall=30.0)
+        )
         graded, trouble = batch.run(job, files, executor, workers, lambda done: None)
     if trouble:
         raise CourseError(f"{assignment.suite}: {trouble}")
@@ -202,7 +203,8 @@ def _whole(
         if not exercise.checks:
             yield f"{exercise.name}: no check; write one in {assignment.suite}"
         elif exercise.max_score != points[exercise.name]:
-            yield f"{exercise.name}: the notebook gives {points[exercise.name]:g} points, its checks {exercise.max_score:g}"
+            given = points[exercise.name]
+            yield f"{exercise.name}: the notebook gives {given:g} points, its checks {exercise.max_score:g}"
         yield from (f"{exercise.name}: the reference fails {line}" for line in _failures(exercise))
     for exercise in stub.exercises:
         if exercise.score:

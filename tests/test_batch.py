@@ -59,7 +59,7 @@ def test_the_sample_class_is_graded_as_expected(graded, student):
     if "all" in expected:
         wanted = dict.fromkeys(verdicts, expected["all"])
     else:
-        wanted = {name: "passed" for name in verdicts}
+        wanted = dict.fromkeys(verdicts, "passed")
         wanted |= dict.fromkeys(expected.get("failed", []), "failed")
         wanted |= dict.fromkeys(expected.get("partial", []), "partial")
     assert verdicts == wanted

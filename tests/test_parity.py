@@ -37,7 +37,15 @@ def by_batch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, fl
 
 @pytest.mark.parametrize("student", STUDENTS)
 def test_pytest_gives_the_same_points(by_batch, student, tmp_path):
-    command = [sys.executable, "-m", "pytest", "--submission", str(CLASS / f"{student}.ipynb"), "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--submission",
+        str(CLASS / f"{student}.ipynb"),
+        "-p",
+        "no:cacheprovider",
+    ]
     done = subprocess.run(command, cwd=ROOT / "docs", capture_output=True, text=True, timeout=200, check=False)
     assert {name: float(score) for name, score in LINE.findall(done.stdout)} == by_batch[student]
     assert done.returncode == (0 if student == "amara_okafor" else 1)

@@ -1,7 +1,5 @@
 """The pages, the CSV and the results line: what they show, what they withhold, and that student text stays text."""
 
-# ruff: noqa: RUF001 - the samples hold Chinese punctuation, and what only looks like a letter
-
 from __future__ import annotations
 
 import base64

@@ -44,10 +44,12 @@ def test_faults_of_a_course_are_named(tmp_path):
     (suite / "hidden" / "mistakes").mkdir(parents=True)
     (suite / "hidden" / "variants").mkdir()
     (suite / "test_all.py").write_text(
-        "import pytest\n@pytest.mark.exercise('relu', points=1)\ndef test_runs(student, randn):\n    student.relu(randn(3))\n"
+        "import pytest\n@pytest.mark.exercise('relu', points=1)\n"
+        "def test_runs(student, randn):\n    student.relu(randn(3))\n"
     )
     (suite / "hidden" / "mistakes" / "a.toml").write_text(
-        "[[mistake]]\nexercise = 'relu'\ncode = 'none'\nhint_en = 'x'\nhint_zh = 'x'\nsource = 'def relu(x): return x'\n"
+        "[[mistake]]\nexercise = 'relu'\ncode = 'none'\nhint_en = 'x'\nhint_zh = 'x'\n"
+        "source = 'def relu(x): return x'\n"
     )
     (suite / "hidden" / "variants" / "a.toml").write_text(
         "[[variant]]\nexercise = 'relu'\nname = 'bad'\nsource = 'def relu(x): 1 / 0'\n"

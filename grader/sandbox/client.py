@@ -47,7 +47,7 @@ _ENVIRONMENT = {
 
 
 class WorkerGone(Exception):
-    """The worker ended, or had to be ended. ``how`` is one of "late", "died", "protocol", "disk"; ``detail`` is facts."""
+    """The worker ended, or had to be ended. ``how`` is "late", "died", "protocol" or "disk"; ``detail`` is facts."""
 
     def __init__(self, how: str, detail: str = "") -> None:
         super().__init__(f"{how} {detail}".strip())
@@ -56,11 +56,15 @@ class WorkerGone(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """``cpu`` and ``wall`` seconds a request may take; ``memory`` bytes a worker may add to what it starts with."""
+    """``cpu`` and ``wall`` seconds a request may take; ``memory`` bytes a worker may add to what it starts with.
+
+    ``settle`` seconds are spent on waiting whether a second answer follows.
+    """
 
     cpu: float = 5.0
     wall: float = 20.0
     memory: int = 1 << 30
+    settle: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -142,10 +146,12 @@ class Engine:
         try:
             pid = self._order(Order(start=start), [theirs_in, theirs_out]).pid
         except BaseException:
-            os.close(ours_in), os.close(ours_out)
+            os.close(ours_in)
+            os.close(ours_out)
             raise
         finally:
-            os.close(theirs_in), os.close(theirs_out)
+            os.close(theirs_in)
+            os.close(theirs_out)
         worker = Worker(self, pid, ours_in, ours_out, folder)
         self._check(worker)
         return worker
@@ -243,7 +249,7 @@ class Worker:
             reply = wire.decode(body, Reply)
             if reply.seq != request.seq:
                 raise wire.WireError("an answer to something else")
-            if self._surplus():
+            if self._surplus(limits.settle):
                 raise wire.WireError("more than one answer")
             if time.monotonic() - self._looked > STEP_SECONDS:  # as often as while waiting, however short the requests
                 self.check_folder()
@@ -255,8 +261,10 @@ class Worker:
             self.end()
             raise
 
-    def _surplus(self) -> bool:
+    def _surplus(self, wait: float = 0.0) -> bool:
         """Is there a byte that nobody asked for? An end of file is none: the next read will find it."""
+        if wait:
+            select.select([self._inbox], [], [], wait)
         try:
             return bool(os.read(self._inbox, 1))
         except OSError:  # nothing there, as it should be
@@ -373,7 +381,7 @@ class _Deadline:
 
 def remove_flat(folder: Path) -> None:
     """Remove a worker's folder. It could make neither folders nor links in it, so nothing here recurses or follows."""
-    if confine.sys.platform != "linux":
+    if sys.platform != "linux":
         shutil.rmtree(folder, ignore_errors=True)
         return
     with contextlib.suppress(OSError):

@@ -43,11 +43,11 @@ _MAPS = (dict, collections.OrderedDict, collections.defaultdict)
 _WHOLE_STORAGE = 1 << 22  # a small view of a larger storage than this travels as a copy
 _MOST_RECEIVED = 2 * MAX_BLOBS  # bytes of one check, kept until it is over
 
-Snapshot = tuple[object, ...]
+Snapshot = tuple[Any, ...]  # its last item is the content
 
 
 def snapshot(tensor: torch.Tensor, content: bytes | None = None) -> Snapshot:
-    """What a tensor is now: where and how it looks at which bytes (``content``, where the caller has a copy of them)."""
+    """What a tensor is now: where and how it looks at which bytes (``content``, where the caller has a copy)."""
     flat = tensors.plain(tensor)
     return (None,) if flat is None else _snapshot_of_plain(flat, content)
 
@@ -165,17 +165,19 @@ class Codec:
         self._register(number, owner, now)
         if flat.untyped_storage().nbytes() > max(_WHOLE_STORAGE, 2 * flat.numel() * flat.element_size()):
             flat = flat.contiguous().clone()
-        storage = self._storage(number, flat)
+            storage = self._storage(number, flat, tensors.storage_copy(flat))
+        else:
+            storage = self._storage(number, flat, now[-1])
         return TensorV(
             number, kind, tensors.NAMES[flat.dtype], list(flat.shape), list(flat.stride()),
             int(flat.storage_offset()), storage, requires_grad,
         )  # fmt: skip
 
-    def _storage(self, number: int, flat: torch.Tensor) -> int:
+    def _storage(self, number: int, flat: torch.Tensor, content: bytes) -> int:
         pointer = flat.untyped_storage().data_ptr()
         storage = self._storages.setdefault(pointer, number) if pointer else number
         self.storage_of[number] = storage
-        self.outgoing[storage] = tensors.storage_bytes(flat)
+        self.outgoing[storage] = memoryview(content)
         return storage
 
     # ------------------------------------------------------------ in

@@ -222,10 +222,8 @@ def compile_filter() -> bytes | None:
 
 
 def _add_rule(sc: object, rules: object, action: int, name: str, *args: object) -> None:
-    try:
+    with contextlib.suppress(ValueError, OSError):  # a call that nobody here knows cannot be made either
         rules.add_rule(action, name, *args)  # type: ignore[attr-defined]
-    except (ValueError, OSError):  # a call that this libseccomp or this machine does not know cannot be made either
-        pass
 
 
 def _load_filter(program: bytes) -> None:
@@ -353,7 +351,8 @@ def open_doors(protected: Sequence[str]) -> list[str]:
     try:
         left, right = socket.socketpair()
         found.append("socketpair")
-        left.close(), right.close()
+        left.close()
+        right.close()
     except OSError:
         pass
     try:

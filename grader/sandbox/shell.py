@@ -81,7 +81,7 @@ class Shell(InteractiveShell):
     def init_history(self) -> None:
         """Nothing is remembered."""
         self.config.HistoryManager.enabled = False
-        super().init_history()
+        super().init_history()  # type: ignore[no-untyped-call]
 
     def showtraceback(self, *args: Any, **kwargs: Any) -> None:
         """The worker reports errors itself."""
@@ -143,7 +143,8 @@ def _timeit(shell: Shell) -> Any:
             if option in ("-n", "-r", "-t", "-p") and words and option in ("-n", "-r", "-p"):
                 words.pop(0)
         code = cell if cell is not None else " ".join(words)
-        exec(compile(shell.transform_cell(code), "<timeit>", "exec"), shell.user_ns, {})
+        python = shell.transform_cell(code)  # type: ignore[no-untyped-call]
+        exec(compile(python, "<timeit>", "exec"), shell.user_ns, {})
 
     return timeit
 

@@ -29,7 +29,7 @@ class _Functions(TorchFunctionMode):
 
 class _Ops(TorchDispatchMode):
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counts: dict[str, list[int]] = {}
         self.autograd = False
 
@@ -67,15 +67,15 @@ class Watch:
         self._functions, self._ops = _Functions(), _Ops()
 
     def __enter__(self) -> Watch:
-        self._functions.__enter__()
-        self._ops.__enter__()
+        self._functions.__enter__()  # type: ignore[no-untyped-call]
+        self._ops.__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ops.__exit__(kind, value, trace)
-        self._functions.__exit__(kind, value, trace)
+        self._ops.__exit__(kind, value, trace)  # type: ignore[no-untyped-call]
+        self._functions.__exit__(kind, value, trace)  # type: ignore[no-untyped-call]
 
     @property
     def seen(self) -> Seen:

@@ -12,6 +12,8 @@ import io
 import linecache
 import os
 import random
+import resource
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -57,6 +59,8 @@ _autograd_grad = torch.autograd.grad
 _seed_torch = torch.default_generator.manual_seed  # `torch.manual_seed` formats a traceback for each kind of GPU
 _set_default_dtype, _set_grad_enabled = torch.set_default_dtype, torch.set_grad_enabled
 _set_default_device = torch.set_default_device
+_is_inference, _usage, _set_timer = torch.is_inference_mode_enabled, resource.getrusage, signal.setitimer
+_KEPT = 256 << 20
 _RECURSION = sys.getrecursionlimit()
 _filters = list(warnings.filters)
 _shell: Shell | None = None
@@ -67,7 +71,7 @@ def warm() -> None:
     global _shell
     torch.set_num_threads(1)
     # No thread can be started after confinement, and OpenMP ends the process when it cannot.
-    torch.set_num_threads = torch.set_num_interop_threads = lambda *args: None  # type: ignore[assignment,misc]
+    torch.set_num_threads = torch.set_num_interop_threads = lambda *args: None
     a = torch.randn(3, 3, requires_grad=True)
     torch.einsum("ij,jk->ik", a, a).sum().backward()
     x = torch.randn(1, 1, 4, 4, requires_grad=True)
@@ -85,7 +89,7 @@ def warm() -> None:
     except ImportError:
         pass
     run_cell(_shell, "import math\nx = [1]\nfor i in x: pass", "warm")
-    _shell.reset(new_session=False)
+    _shell.reset(new_session=False)  # type: ignore[no-untyped-call]
 
 
 class Printed(io.TextIOBase):
@@ -164,6 +168,7 @@ class Session:
         self.namespace, self.shell, self.out = namespace, shell, out
         self.sources: dict[str, list[str]] = {}
         self.handles: dict[int, object] = {}
+        self._usual = _state()
         self.codec = Codec(-1, leave=self._leave, fetch=self._fetch, make=self._make)
 
     # what cannot travel stays here, under a number
@@ -215,9 +220,11 @@ class Session:
     def _do(self, ask: wire.Ask, request: Request) -> object:
         match ask:
             case Run(source, label):
-                return self._run(source, label)
+                self._run(source, label)
+                return None
             case Begin(seed):
-                return self._begin(seed)
+                self._begin(seed)
+                return None
             case Get(base, attrs):
                 self.codec.set_attrs(request.attrs)
                 return self._resolve(base, attrs)
@@ -232,7 +239,9 @@ class Session:
     def _run(self, source: str, label: str) -> None:
         assert self.shell is not None
         self.sources[f"<{label}>"] = source.splitlines()
-        if error := run_cell(self.shell, source, label):
+        error = run_cell(self.shell, source, label)
+        self._usual = _state()
+        if error:
             raise error
 
     def _begin(self, seed: int) -> None:
@@ -241,12 +250,19 @@ class Session:
         _set_default_dtype(torch.float32)
         _set_grad_enabled(True)
         if self.shell is not None:  # in the student's own kernel these are the student's own business
+            self._end_if_spoilt()
             _set_default_device(None)
             sys.setrecursionlimit(_RECURSION)
-            warnings.filters[:] = _filters
+            warnings.filters[:] = _filters  # type: ignore[index]
         _seed_torch(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)
+
+    def _end_if_spoilt(self) -> None:
+        """Make way for a new worker when an earlier call, no cell, left behind what cannot be undone."""
+        (memory, inference), (usual, usually) = _state(), self._usual
+        if memory > usual + _KEPT or inference != usually:
+            os._exit(0)
 
     def _resolve(self, base: str | int, attrs: list[str]) -> Any:
         if isinstance(base, int):
@@ -289,6 +305,11 @@ class Session:
         return lines[number - 1][:300] if 0 < number <= len(lines) else ""
 
 
+def _state() -> tuple[int, bool]:
+    """The most memory used so far, in bytes, and whether inference mode is on."""
+    return _usage(resource.RUSAGE_SELF).ru_maxrss << 10, _is_inference()
+
+
 class _Undefined(Exception):
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -329,10 +350,12 @@ def serve() -> None:
     """The second half: answer requests until the client closes the pipe."""
     assert _shell is not None
     out = Printed()
-    sys.stdout = sys.stderr = out  # type: ignore[assignment]
+    sys.stdout = sys.stderr = out
     session = Session(_shell.user_ns, _shell, out)
     while (request := _receive(INBOX)) is not None:
         reply, blobs = session.handle(*request)
+        for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+            _set_timer(timer, 0.0)  # what one request started must not meet the next
         _send(OUTBOX, _fit(reply, blobs))
 
 

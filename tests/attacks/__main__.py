@@ -1,7 +1,7 @@
 """Grades the corpus and prints what came of it, by class of attack.
 
-    python -m tests.attacks             the whole corpus
-    python -m tests.attacks NAME...     the entries whose name, class or line contains one of these
+python -m tests.attacks             the whole corpus
+python -m tests.attacks NAME...     the entries whose name, class or line contains one of these
 """
 
 from __future__ import annotations

@@ -20,13 +20,13 @@ STUB = "raise NotImplementedError"
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One hostile, or honest but awkward, submission.
 
-    Every exercise is answered rightly but for those in ``answers``; a function whose text is "stub" is the released one.
+    Every exercise is answered rightly but for those in ``answers``; the text "stub" is the released one's.
     ``cells`` stand before the first answer, ``after`` behind the last. ``without`` is the same notebook without the
     attack, as far as it differs from a stub: what it earns is what the attack may earn. ``costs`` names the exercises,
     besides those in ``answers``, that may lose points ("*" is all). ``flags`` are expected, one of them at least;
-    ``says`` is looked for in what the report says. ``public``: of these exercises it may earn the public checks' points,
-    since it answers those checks, and nothing more. ``file`` names a builder of `tests.attacks.files` that makes the file
-    itself. ``bites``: the canary is touched where there is no wall, which a test proves.
+    ``says`` is looked for in what the report says. ``public``: of these it may earn the public checks' points, since it
+    answers those checks, and nothing more. ``file`` names a builder of `tests.attacks.files` that makes the
+    file itself. ``bites``: the canary is touched where there is no wall, which a test proves.
     """
 
     name: str

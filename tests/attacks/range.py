@@ -1,4 +1,4 @@
-"""The shooting range: a course of its own with tokens planted in every secret, canaries around it, and what came of it."""
+"""The shooting range: a course of its own, tokens planted in every secret, canaries around it, and what came of it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def test_relu_of_a_secret(student):
 @pytest.mark.exercise("mse", points=0)
 def test_mse_of_a_secret(student):
     """Right for numbers that nobody knows."""
-    assert_close(student.mse(torch.tensor([[{SECRETS["hidden input"]}.0]]), torch.tensor([1.0])), torch.tensor(31336.0**2))
+    output = torch.tensor([[{SECRETS["hidden input"]}.0]])
+    assert_close(student.mse(output, torch.tensor([1.0])), torch.tensor(31336.0**2))
 '''
 SHADOWS = ("torch", "multiprocessing", "json", "conftest", "sitecustomize", "grader", "numpy", "msgspec")
 TIME_LIMIT = 1.0
@@ -178,9 +179,9 @@ class Range:
         (self.course / "gradebook.db").write_text(SECRETS["gradebook"])
         path = self.course / "solutions/ch17/ch17.ipynb"
         solutions = nbformat.read(path, 4)
-        next(cell for cell in solutions.cells if cell.cell_type == "code").source += (
-            f"\nSOLUTION_TOKEN = {SECRETS['solution']!r}"
-        )
+        next(
+            cell for cell in solutions.cells if cell.cell_type == "code"
+        ).source += f"\nSOLUTION_TOKEN = {SECRETS['solution']!r}"
         nbformat.write(solutions, path)
         for name in SHADOWS:
             (self.cwd / f"{name}.py").write_text(f"open({str(self.canaries.folder / name)!r}, 'w').close()\n")

@@ -345,13 +345,19 @@ def _is_plain(value: object) -> bool:
 
 
 class _Answer:
-    """A name of the notebook: call it, or read an attribute of it."""
+    """A name of the notebook, or a dotted one (``MyRelu.apply``): call it."""
 
-    def __init__(self, student: Student, name: str) -> None:
-        self._student, self._name = student, name
+    def __init__(self, student: Student, name: str, attrs: tuple[str, ...] = ()) -> None:
+        self._student, self._name, self._attrs = student, name, attrs
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
-        return self._student._call(self._name, [], args, kwargs, self._name)
+        text = ".".join((self._name, *self._attrs))
+        return self._student._call(self._name, list(self._attrs), args, kwargs, text)
+
+    def __getattr__(self, name: str) -> _Answer:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _Answer(self._student, self._name, (*self._attrs, name))
 
 
 class _Watched:

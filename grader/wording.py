@@ -812,6 +812,33 @@ _CATALOGUE: dict[str, _Entry] = {
         (N_("Check the sizes first, for example with `assert`."),),
         ("name",),
     ),
+    # Trained models
+    "error_high": _Entry(
+        (
+            N_("On rows it has not seen, the model's mean squared error is %(error)s; at most %(bound)s is asked."),
+            N_("On rows it has not seen, the model's mean squared error is above %(bound)s."),
+            N_("On rows it has not seen, the model's mean squared error is too high."),
+        ),
+        (N_("Print the loss every few steps: does it fall, and does each step begin with fresh gradients?"),),
+        ("bound",),
+    ),
+    "accuracy_low": _Entry(
+        (
+            N_("The model reads %(share)s of the digits it has not seen; at least %(bound)s is asked."),
+            N_("The model reads less than %(bound)s of the digits it has not seen."),
+            N_("The model reads too few of the digits it has not seen."),
+        ),
+        (N_("Print the loss every few steps: does it fall, and does each step begin with fresh gradients?"),),
+        ("bound",),
+    ),
+    "seed_ignored": _Entry(
+        (N_("Two trainings with the same arguments and the same seed gave two different models."),),
+        (N_("Hand `seed` to `torch.manual_seed` before anything random happens, the first weights included."),),
+    ),
+    "seed_fixed": _Entry(
+        (N_("Trainings with two different seeds gave the same model."),),
+        (N_("Is the argument `seed` used, or a number of your own?"),),
+    ),
     # Solved another way than asked
     "must_not": _Entry(
         (
@@ -860,6 +887,13 @@ _CATALOGUE: dict[str, _Entry] = {
             N_("Only Python's built-ins and your own helpers are allowed here."),
         ),
         (N_("Write it with plain lists, numbers and loops."),),
+    ),
+    "not_numpy": _Entry(
+        (
+            N_("Your answer uses %(used)s; only NumPy and your own helpers are allowed here."),
+            N_("Only NumPy and your own helpers are allowed here."),
+        ),
+        (N_("Look for the NumPy function of that name, or write it out with operators and indexing."),),
     ),
     "indexing_only": _Entry(
         (

@@ -488,6 +488,10 @@ SPELLINGS = {
     ],
     "elementwise product": ["def f(a, b): return (a * b).sum()", "def f(a, b): return torch.mul(a, b).sum()"],
     "storage": ["def f(t): return list(t.storage())", "def f(t): return t.untyped_storage()"],
+    "autograd.Function": [
+        "class f(torch.autograd.Function): pass",
+        "from torch.autograd import Function\nclass f(Function): pass",
+    ],
 }
 
 
@@ -853,6 +857,32 @@ def test_a_library_is_not_plain_python(source: str) -> None:
 def test_torch_that_only_the_run_sees_is_not_plain_python() -> None:
     how = How("f", cells("def f(x): return g(x)"), Seen(("torch.tensor",), (Op("aten::dot", 1, 3),)))
     assert code_of(how.only_builtins) == "not_builtin"
+    assert code_of(how.only_numpy) == "not_numpy"
+
+
+@pytest.mark.parametrize("source", [*PLAIN, "def f(x): return np.maximum(x, 0)", "def f(x): return x.clip(0)"])
+def test_numpy_and_plain_python_are_numpy_only(source: str) -> None:
+    assert finding_of(How("f", cells(source), Seen()).only_numpy) is None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(x): return torch.from_numpy(x).relu().numpy()",
+        "def helper(x): return tensor(x)\ndef f(x): return np.asarray(helper(x))",
+        "from scipy.special import expit\ndef f(x): return expit(x)",
+        "import jax.numpy as jnp\ndef f(x): return jnp.maximum(x, 0)",
+        "import cv2\ndef f(x): return cv2.filter2D(x, -1, x)",
+    ],
+)
+def test_any_other_library_is_not_numpy(source: str) -> None:
+    assert code_of(How("f", cells(source), Seen()).only_numpy) == "not_numpy"
+
+
+def test_an_answer_must_use_another_name_of_the_notebook() -> None:
+    helper = "class Mine: pass\ndef helper(x): return Mine.apply(x)\n"
+    assert code_of(lambda: How("f", cells(helper + "def f(x): return helper(x)")).must_call("Mine")) == "passes"
+    assert code_of(lambda: How("f", cells(helper + "helper(3)\ndef f(x): return x")).must_call("Mine")) == "must"
 
 
 # ---------------------------------------------------------------- source against run
@@ -1015,6 +1045,8 @@ def everything(name: str, sources: list[tuple[str, str]]) -> None:
         code_of(lambda how=how: how.loops(at_least=1, at_most=1))
         code_of(how.indexing_only)
         code_of(how.only_builtins)
+        code_of(how.only_numpy)
+        code_of(lambda how=how: how.must_call("g"))
         assert how.disagrees in (True, False)
     tampering(sources)
     reachable_names(name, sources)

@@ -313,14 +313,15 @@ class Codec:
             tensor.__dict__[attr.name] = value
 
     def changed(self) -> list[int]:
-        """The other side's tensors whose content is no longer what it sent; ask before anything is encoded."""
-        return [
-            number
-            for number, tensor in self.by_id.items()
-            if number * self.sign < 0
-            and isinstance(tensor, torch.Tensor)
-            and snapshot(tensor) != self._snapshots[number]
-        ]
+        """The other side's tensors and arrays that are no longer what it sent; ask before anything is encoded."""
+        return [number for number in self.by_id if number * self.sign < 0 and self._is_changed(number)]
+
+    def _is_changed(self, number: int) -> bool:
+        held = self.by_id[number]
+        if isinstance(held, torch.Tensor):
+            return snapshot(held) != self._snapshots[number]
+        storage = self.storage_of[number]  # an array stays on the memory it was built on
+        return self.received[storage] != self._contents[storage]
 
 
 def _check_keys(keys: list[Any]) -> None:

@@ -85,7 +85,7 @@ class How:
 
     def must_call(self, name: str) -> None:
         """The answer uses another name of the notebook, itself or through helpers. Raises `NotAsAsked` (``must``)."""
-        if name not in self._reach.names:
+        if not self._reach.reads(name):
             self._fail("must", self._place(), asked=f"`{name}`")
 
     def loops(self, at_least: int | None = None, at_most: int | None = None) -> None:

@@ -882,7 +882,25 @@ def test_any_other_library_is_not_numpy(source: str) -> None:
 def test_an_answer_must_use_another_name_of_the_notebook() -> None:
     helper = "class Mine: pass\ndef helper(x): return Mine.apply(x)\n"
     assert code_of(lambda: How("f", cells(helper + "def f(x): return helper(x)")).must_call("Mine")) == "passes"
+    alias = helper + "mine = Mine.apply\nagain = mine\ndef f(x): return again(x)"
+    assert code_of(lambda: How("f", cells(alias)).must_call("Mine")) == "passes"
     assert code_of(lambda: How("f", cells(helper + "helper(3)\ndef f(x): return x")).must_call("Mine")) == "must"
+
+
+def test_layers_in_a_list_are_followed_to_their_end() -> None:
+    """A library's method among the student's own layers, all called in a loop: attributes of attributes, for ever."""
+    source = (
+        "class Mine(torch.autograd.Function): pass\n"
+        "class Lin:\n    def __init__(self): self.w, self.b = torch.ones(1), torch.ones(1)\n"
+        "    def __call__(self, x): return x * self.w + self.b\n"
+        "class Model:\n    def __init__(self):\n        self.layers = [Lin(), Mine.apply]\n"
+        "        self.params = [p for l in self.layers if isinstance(l, Lin) for p in (l.w, l.b)]\n"
+        "    def __call__(self, x):\n        for l in self.layers: x = l(x)\n        return x\n"
+        "def f(x):\n    model = Model()\n    for p in model.params: p.data -= p.grad\n    return model(x)"
+    )
+    how = How("f", cells(source))
+    assert code_of(lambda: how.must_not("relu")) == "passes"
+    assert code_of(lambda: how.must_call("Mine")) == "passes"
 
 
 # ---------------------------------------------------------------- source against run

@@ -79,7 +79,7 @@ def test_my_relu_is_your_own(student, randn):
 def test_train_with_relu(student, odd_or_even):
     """The model's mean squared error on digits that it has not seen is at most 0.3."""
     x, y = odd_or_even(40)
-    model = student.train_with_relu(x[:TRAIN], y[:TRAIN], 400, 0.03, 1)
+    model = student.train_with_relu(x[:TRAIN], y[:TRAIN], 600, 0.03, 1)
     assert_error(outputs(model, x[TRAIN:], 1), y[TRAIN:])
 
 

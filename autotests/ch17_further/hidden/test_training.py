@@ -102,7 +102,7 @@ def test_my_relu_of_any_tensors(student, randn):
 def test_train_with_relu_on_other_data(student, odd_or_even):
     """It learns from other mixtures of the pixels, too."""
     x, y = odd_or_even(50)
-    model = student.train_with_relu(x[:TRAIN], y[:TRAIN], 400, 0.03, 7)
+    model = student.train_with_relu(x[:TRAIN], y[:TRAIN], 600, 0.03, 7)
     assert_error(outputs(model, x[TRAIN:], 1), y[TRAIN:])
 
 

@@ -51,9 +51,7 @@ class Bench:
 
     def grader(self, cores: int) -> Timing:
         """Our command, with a worker for each core."""
-        return self._timing(
-            "grader", cores, self._students, lambda size: measure(self._grade(size, cores), cores, ROOT)
-        )
+        return self._timing("grader", cores, self._students, lambda size: self._grade(size, cores))
 
     def limit(self) -> Timing:
         """No wall."""

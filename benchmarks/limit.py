@@ -7,6 +7,7 @@ nothing and reports nothing but the number of checks that failed.
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import sys
@@ -132,6 +133,8 @@ class Loop:
 
     def pytest_runtestloop(self) -> bool:
         """The loop over submissions."""
+        gc.collect()
+        gc.freeze()
         for path in self.paths:
             grading = DirectGrading(run_notebook(path))
             self.checks.grading = grading  # type: ignore[assignment]

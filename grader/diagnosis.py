@@ -59,10 +59,13 @@ def close(got: Tensor, expected: Tensor, rtol: float, atol: float | None = None)
     Without ``atol`` it is ``rtol`` times the size of a typical small element, which forgives the rounding of sums
     that come out near zero and nothing else. NaN equals NaN, and an infinity only itself.
     """
+    same = got == expected
+    if bool(same.all()):  # as most right answers are
+        return same
     if atol is None:
         atol = rtol * _typical(expected)
     near = ((got - expected).abs() <= atol + rtol * expected.abs()) & expected.isfinite()
-    return near | (got == expected) | (got.isnan() & expected.isnan())
+    return near | same | (got.isnan() & expected.isnan())
 
 
 def _typical(values: Tensor) -> float:

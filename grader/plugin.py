@@ -24,6 +24,7 @@ from grader.sandbox.client import Engine, Policy
 from grader.student import Student, seed_of
 
 GRADING = pytest.StashKey["Checks"]()
+_CHECK = pytest.StashKey["Check | None"]()
 
 
 class Checks:
@@ -63,6 +64,12 @@ class Checks:
 
 def check_of(item: pytest.Item) -> Check | None:
     """The check that a collected item is: its first ``exercise`` mark says of what, and for how many points."""
+    if _CHECK not in item.stash:
+        item.stash[_CHECK] = _read_marks(item)
+    return item.stash[_CHECK]
+
+
+def _read_marks(item: pytest.Item) -> Check | None:
     mark = item.get_closest_marker("exercise")
     if mark is None:
         return None

@@ -43,18 +43,12 @@ _MAPS = (dict, collections.OrderedDict, collections.defaultdict)
 _WHOLE_STORAGE = 1 << 22  # a small view of a larger storage than this travels as a copy
 _MOST_RECEIVED = 2 * MAX_BLOBS  # bytes of one check, kept until it is over
 
-Snapshot = tuple[Any, ...]  # its last item is the content
+Window = tuple[Any, ...]
 
 
-def snapshot(tensor: torch.Tensor, content: bytes | None = None) -> Snapshot:
-    """What a tensor is now: where and how it looks at which bytes (``content``, where the caller has a copy)."""
-    flat = tensors.plain(tensor)
-    return (None,) if flat is None else _snapshot_of_plain(flat, content)
-
-
-def _snapshot_of_plain(flat: torch.Tensor, content: bytes | None = None) -> Snapshot:
-    where = (flat.dtype, flat.shape, flat.stride(), flat.storage_offset(), flat.untyped_storage().data_ptr())
-    return (*where, tensors.storage_copy(flat) if content is None else content)
+def _window(flat: torch.Tensor) -> Window:
+    """Where and how a plain tensor looks at memory."""
+    return flat.dtype, flat.shape, flat.stride(), flat.storage_offset(), flat.untyped_storage().data_ptr()
 
 
 class Codec:
@@ -78,7 +72,7 @@ class Codec:
         """A check is over: no number means anything any more."""
         self.by_id: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}  # id() of a tensor held in by_id -> its number
-        self._snapshots: dict[int, Snapshot] = {}
+        self._snapshots: dict[int, tuple[Window, bytes]] = {}  # where each looked when it last crossed, and at what
         self._storages: dict[int, int] = {}  # data_ptr of a storage -> its number
         self.received: dict[int, bytearray] = {}  # storage number -> the memory built on it
         self._contents: dict[int, bytes] = {}  # ... and what it held then: one copy for all tensors on it
@@ -97,13 +91,13 @@ class Codec:
         self._next += 1
         return self.sign * self._next
 
-    def _register(self, number: int, tensor: object, now: Snapshot) -> None:
+    def _register(self, number: int, tensor: object, window: Window, content: bytes) -> None:
         old = self.by_id.get(number)
         if old is not None:
             self._numbers.pop(id(old), None)
         self.by_id[number] = tensor
         self._numbers[id(tensor)] = number
-        self._snapshots[number] = now
+        self._snapshots[number] = window, content
 
     # ------------------------------------------------------------ out
 
@@ -147,27 +141,27 @@ class Codec:
         if flat is None:
             return Unsupported(describe(tensor))
         kind = "parameter" if type(tensor) is torch.nn.Parameter else "tensor"
-        return self._window(tensor, flat, kind, bool(tensor.requires_grad))
+        return self._send(tensor, flat, kind, bool(tensor.requires_grad))
 
     def _array(self, array: Any) -> Value:
         flat = tensors.from_numpy(np.asarray(array))
         if flat is None:
             return Unsupported(f"numpy {array.dtype} array"[:200])
-        return self._window(array, flat, "ndarray" if isinstance(array, np.ndarray) else "scalar", False)
+        return self._send(array, flat, "ndarray" if isinstance(array, np.ndarray) else "scalar", False)
 
-    def _window(self, owner: object, flat: torch.Tensor, kind: Any, requires_grad: bool) -> Value:
-        now = _snapshot_of_plain(flat)
+    def _send(self, owner: object, flat: torch.Tensor, kind: Any, requires_grad: bool) -> Value:
+        window, content = _window(flat), tensors.storage_copy(flat)
         number = self.number(owner)
-        if number is not None and self._snapshots[number] == now:
+        if number is not None and self._snapshots[number] == (window, content):
             return Known(number)
         if number is None:
             number = self._new_number()
-        self._register(number, owner, now)
+        self._register(number, owner, window, content)
         if flat.untyped_storage().nbytes() > max(_WHOLE_STORAGE, 2 * flat.numel() * flat.element_size()):
             flat = flat.contiguous().clone()
             storage = self._storage(number, flat, tensors.storage_copy(flat))
         else:
-            storage = self._storage(number, flat, now[-1])
+            storage = self._storage(number, flat, content)
         return TensorV(
             number, kind, tensors.NAMES[flat.dtype], list(flat.shape), list(flat.stride()),
             int(flat.storage_offset()), storage, requires_grad,
@@ -271,7 +265,7 @@ class Codec:
         self.storage_of[value.id] = value.storage
         if flat.untyped_storage().nbytes():
             self._storages[flat.untyped_storage().data_ptr()] = value.storage
-        self._register(value.id, result, _snapshot_of_plain(flat, self._contents[value.storage]))
+        self._register(value.id, result, _window(flat), self._contents[value.storage])
         return result
 
     # ------------------------------------------------------------ attributes and changes
@@ -314,14 +308,19 @@ class Codec:
 
     def changed(self) -> list[int]:
         """The other side's tensors and arrays that are no longer what it sent; ask before anything is encoded."""
-        return [number for number in self.by_id if number * self.sign < 0 and self._is_changed(number)]
+        touched = {number for number, memory in self.received.items() if memory != self._contents[number]}
+        return [
+            number
+            for number, held in self.by_id.items()
+            if number * self.sign < 0 and (self.storage_of[number] in touched or self._moved(number, held))
+        ]
 
-    def _is_changed(self, number: int) -> bool:
-        held = self.by_id[number]
-        if isinstance(held, torch.Tensor):
-            return snapshot(held) != self._snapshots[number]
-        storage = self.storage_of[number]  # an array stays on the memory it was built on
-        return self.received[storage] != self._contents[storage]
+    def _moved(self, number: int, held: object) -> bool:
+        """Does a tensor look at its memory in another way than when it came, or at another memory?"""
+        if not isinstance(held, torch.Tensor):
+            return False
+        flat = tensors.plain(held)
+        return flat is None or _window(flat) != self._snapshots[number][0]
 
 
 def _check_keys(keys: list[Any]) -> None:

@@ -16,7 +16,7 @@ import resource
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -331,8 +331,13 @@ def _text(error: BaseException) -> str:
 # ---------------------------------------------------------------- process
 
 
-def shut_in(start: Start, inbox: int, outbox: int, parent: int, program: bytes | None) -> None:
-    """The first half of a worker's life, in a freshly forked process: nothing of the student's has run yet."""
+def shut_in(
+    start: Start, inbox: int, outbox: int, parent: int, program: bytes | None, apart: Sequence[str] = ()
+) -> None:
+    """The first half of a worker's life, in a freshly forked process: nothing of the student's has run yet.
+
+    ``apart`` names the layers that the fork server put around itself, and so around us.
+    """
     confine.die_with_parent(parent)
     _own_descriptors(inbox, outbox)
     _own_surroundings(start.folder)
@@ -342,7 +347,7 @@ def shut_in(start: Start, inbox: int, outbox: int, parent: int, program: bytes |
     else:
         holding, missing = confine.confine_lightly(start.memory)
     doors = confine.open_doors(start.protected) if start.confine else []
-    _send(OUTBOX, wire.encode(Hello(holding, missing, doors)))
+    _send(OUTBOX, wire.encode(Hello([*apart, *holding], missing, doors)))
     hide_ourselves()
 
 

@@ -63,6 +63,8 @@ FACTS = {
     "std": "1.00",
     "expected_std": "0.045",
     "by": "relu",
+    "base": "LayerFunction",
+    "kind": "it has no bias",
 }
 
 # What a hidden check may show: names that the suite, the notebook's text or a closed list give, never a run.
@@ -80,6 +82,9 @@ SHOWN_FOR = {
     "too_few_loops": {"found", "asked"},
     "blocked": {"by"},
     "global_read": {"names"},
+    "answer_form": {"asked"},
+    "not_a_subclass": {"name", "base"},
+    "accepts_broken": {"kind"},
 }
 
 

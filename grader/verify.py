@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from grader import batch, how
+from grader import batch, grading
 from grader.course import Assignment, CourseError
 from grader.model import ExerciseResult, SubmissionResult
 from grader.sandbox.client import Limits
@@ -148,7 +148,8 @@ def verify(assignment: Assignment, executor: Callable[[], Executor], workers: in
     known, right = mistakes(assignment), variants(assignment)
     names = [exercise.name for exercise in assignment.exercises]
     cells = [(name, text) for name, text in answers.items()]
-    depends = {name: (how.reachable_names(name, cells) & set(names)) - {name} for name in names}
+    answered_by = grading.answers(assignment.exercises)
+    depends = {name: grading.calls(name, answered_by, cells) for name in names}
     dealt = rounds(known, names, depends)
     styles = _styles(right, names)
     notebooks = {

@@ -66,6 +66,8 @@ FACTS = {
     "error": "0.612",
     "share": "71 %",
     "bound": "90 %",
+    "base": "LayerFunction",
+    "kind": "it has no bias",
 }
 
 # What a hidden check may show: names that the suite, the notebook's text or a closed list give, never a run.
@@ -85,6 +87,9 @@ SHOWN_FOR = {
     "error_high": {"bound"},
     "accuracy_low": {"bound"},
     "global_read": {"names"},
+    "answer_form": {"asked"},
+    "not_a_subclass": {"name", "base"},
+    "accepts_broken": {"kind"},
 }
 
 

@@ -50,7 +50,7 @@ def assert_seeded(train, x, n_out):
     """``train(seed)`` gives the same model for the same seed, and another one for another seed."""
     first, again, other = (outputs(train(seed), x, n_out) for seed in (5, 5, 6))
     if not torch.allclose(first, again, rtol=1e-3, atol=1e-5):
-        raise Mismatch(Finding("wrong", "seed_ignored"))
+        raise Mismatch(Finding("wrong", "seed_not_set"))
     if torch.allclose(first, other, rtol=1e-3, atol=1e-5):
         raise Mismatch(Finding("wrong", "seed_fixed"))
 

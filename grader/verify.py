@@ -136,6 +136,21 @@ class _Hollow(ast.NodeTransformer):
         return ast.Assign(node.targets, ast.Constant(None), lineno=0)
 
 
+def worthless(answers: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Notebooks that must not earn a point, by what they are. ``args`` in the message: a check may look there."""
+    return {
+        "released stub": {},
+        "answer that returns None": {name: hollow(text, "return None") for name, text in answers.items()},
+        "answer that always raises": {name: hollow(text, "raise ValueError(args)") for name, text in answers.items()},
+    }
+
+
+def calls(assignment: Assignment) -> dict[str, set[str]]:
+    """For each exercise the others whose answers its reference answer calls."""
+    answered_by, cells = grading.answers(assignment.exercises), list(reference_answers(assignment).items())
+    return {name: grading.calls(name, answered_by, cells) for name in answered_by}
+
+
 def rounds(
     entries: Sequence[Mistake], names: Sequence[str], depends: Mapping[str, set[str]]
 ) -> list[dict[str, Mistake]]:
@@ -163,14 +178,12 @@ def verify(assignment: Assignment, executor: Callable[[], Executor], workers: in
     answers = reference_answers(assignment)
     known, right = mistakes(assignment), variants(assignment)
     names = [exercise.name for exercise in assignment.exercises]
-    cells = [(name, text) for name, text in answers.items()]
-    answered_by = grading.answers(assignment.exercises)
-    depends = {name: grading.calls(name, answered_by, cells) for name in names}
+    depends = calls(assignment)
     dealt = rounds(known, names, depends)
     styles = _styles(right, names)
     notebooks = {
         "reference": compose(assignment, answers),
-        **{name: compose(assignment, empty) for name, empty in _worthless(answers).items()},
+        **{name: compose(assignment, empty) for name, empty in worthless(answers).items()},
         **{f"m{n}": compose(assignment, answers | {e: m.source for e, m in r.items()}) for n, r in enumerate(dealt)},
         **{f"v{n}": compose(assignment, answers | {e: v.source for e, v in r.items()}) for n, r in enumerate(styles)},
     }
@@ -181,7 +194,7 @@ def verify(assignment: Assignment, executor: Callable[[], Executor], workers: in
     problems += (stale := release.stale(assignment)) or []
     counts.release_compared = stale is not None
     problems += _whole(assignment, results["reference"], counts)
-    for name in _worthless(answers):
+    for name in worthless(answers):
         problems += _nothing_earned(name, results[name])
     for number, wrong in enumerate(dealt):
         problems += _wrong(wrong, results[f"m{number}"], depends, counts)
@@ -214,15 +227,6 @@ def grade(
     if trouble:
         raise CourseError(f"{assignment.suite}: {trouble}")
     return {result.student: result for result in graded}
-
-
-def _worthless(answers: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Notebooks that must not earn a point, by what they are. ``args`` in the message: a check may look there."""
-    return {
-        "released stub": {},
-        "answer that returns None": {name: hollow(text, "return None") for name, text in answers.items()},
-        "answer that always raises": {name: hollow(text, "raise ValueError(args)") for name, text in answers.items()},
-    }
 
 
 def _nothing_earned(name: str, result: SubmissionResult) -> Iterator[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import ast
 import functools
+import itertools
 import multiprocessing
 import shutil
 import sys
@@ -134,10 +135,11 @@ def disarmed(assignment: Assignment, notebooks: Mapping[str, bytes], only: int |
 def noticed(true: Verdicts, weak: Verdicts, wrong: Mapping[str, set[str]]) -> Iterator[tuple[str, str]]:
     """For each disarmed check, by what it is noticed: "a mistake", "an empty answer" or "nothing".
 
-    ``wrong`` gives the exercises that are wrong in each notebook of mistakes.
+    ``wrong`` gives the exercises that are wrong in each notebook of mistakes; the other notebooks are empty answers.
     """
-    for exercise in true[next(iter(verify.EMPTY))]:
-        for check in weak[next(iter(verify.EMPTY))][exercise]:
+    empty = true.keys() - wrong.keys()
+    for exercise, checks in weak[min(empty)].items():
+        for check in checks:
             passing = {notebook for notebook in weak if weak[notebook][exercise][check] == "passed"}
             alone = {
                 notebook
@@ -148,7 +150,7 @@ def noticed(true: Verdicts, weak: Verdicts, wrong: Mapping[str, set[str]]) -> It
             if passing & alone:
                 yield check, "a mistake"
             else:
-                yield check, "an empty answer" if passing & verify.EMPTY.keys() else "nothing"
+                yield check, "an empty answer" if passing & empty else "nothing"
 
 
 # ---------------------------------------------------------------- the report
@@ -158,22 +160,17 @@ def report(assignment: Assignment, each: bool, workers: int) -> bool:
     """Mutate one assignment's suite and print the share noticed; True when it is as high as it should be."""
     answers, names = verify.reference_answers(assignment), [e.name for e in assignment.exercises]
     dealt = verify.rounds(verify.mistakes(assignment), names, verify.calls(assignment))
-    notebooks = {
-        **{kind: verify.compose(assignment, verify.stubs(assignment, body)) for kind, body in verify.EMPTY.items()},
-        **{
-            f"m{n}": verify.compose(assignment, answers | {e: m.source for e, m in r.items()})
-            for n, r in enumerate(dealt)
-        },
-    }
+    notebooks = {name: verify.compose(assignment, empty) for name, empty in verify.worthless(answers).items()}
+    for number, mistakes in enumerate(dealt):
+        known = {exercise: mistake.source for exercise, mistake in mistakes.items()}
+        notebooks[f"m{number}"] = verify.compose(assignment, answers | known)
     wrong = {f"m{n}": set(mistakes) for n, mistakes in enumerate(dealt)}
     true = verdicts(assignment, notebooks, workers)
     found: list[tuple[str, str]] = []
-    number: int | None = 0 if each else None
-    while more := list(noticed(true, disarmed(assignment, notebooks, number, workers), wrong)):
-        found += more if number is None else [(f"{check}, assertion {number + 1}", by) for check, by in more]
-        if number is None:
+    for only in itertools.count() if each else [None]:
+        if not (more := list(noticed(true, disarmed(assignment, notebooks, only, workers), wrong))):
             break
-        number += 1
+        found += more if only is None else [(f"{check}, assertion {only + 1}", by) for check, by in more]
     by = [what for _, what in found]
     share = 1 - by.count("nothing") / len(by)
     print(

@@ -29,7 +29,7 @@ _TELLING = 20  # characters: a shorter line of a test may stand in any notebook
 _PLACES = {
     "solutions": ("{name}.ipynb",),
     "assignments": ("{name}.ipynb",),
-    "autotests": ("test_*.py", "hidden/test_*.py", "hidden/mistakes/*.toml", "hidden/variants/*.toml"),
+    "autotests": ("conftest.py", "test_*.py", "hidden/test_*.py", "hidden/mistakes/*.toml", "hidden/variants/*.toml"),
 }
 
 

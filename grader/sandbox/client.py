@@ -247,6 +247,8 @@ class Worker:
 
     def request(self, request: Request, blobs: Sequence[memoryview], limits: Limits) -> tuple[Reply, wire.Blobs]:
         """Send one request and read its one reply, within ``limits``."""
+        if self._ended:
+            raise WorkerGone("died")
         deadline = _Deadline(self, limits.cpu, limits.wall)
         try:
             if self._surplus():

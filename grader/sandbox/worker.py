@@ -238,7 +238,7 @@ class Session:
 
     def _run(self, source: str, label: str) -> None:
         assert self.shell is not None
-        self.sources[f"<{label}>"] = source.splitlines()
+        self.sources[f"<{label}>"] = source.split("\n")
         error = run_cell(self.shell, source, label)
         self._usual = _state()
         if error:

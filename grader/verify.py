@@ -139,26 +139,18 @@ def rounds(
 ) -> list[dict[str, Mistake]]:
     """Mistakes dealt out over as few notebooks as possible, so that one never hides another.
 
-    In each, about half of the exercises are wrong, and none that another wrong one calls.
+    In each, no wrong exercise calls another wrong one; where most mistakes wait comes first.
     """
+    related = {name: depends[name] | {other for other in names if name in depends[other]} for name in names}
     waiting = {name: [entry for entry in entries if entry.exercise == name] for name in names}
     dealt = []
-    for group in _groups(names, depends):
-        for number in range(max((len(waiting[name]) for name in group), default=0)):
-            dealt.append({name: waiting[name][number] for name in group if number < len(waiting[name])})
+    while any(waiting.values()):
+        wrong: dict[str, Mistake] = {}
+        for name in sorted(names, key=lambda name: -len(waiting[name])):
+            if waiting[name] and not related[name] & wrong.keys():
+                wrong[name] = waiting[name].pop(0)
+        dealt.append(wrong)
     return dealt
-
-
-def _groups(names: Sequence[str], depends: Mapping[str, set[str]]) -> list[list[str]]:
-    groups: list[list[str]] = [[], []]
-    for name in names:
-        related = depends[name] | {other for other in names if name in depends[other]}
-        free = [group for group in groups if not related & set(group)]
-        if not free:
-            groups.append([name])
-        else:
-            min(free, key=len).append(name)
-    return groups
 
 
 # ---------------------------------------------------------------- the verification

@@ -69,6 +69,7 @@ class Loop:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
         """Record each check. Nobody reads this session's reports: a traceback would cost more than the check did."""
         record(self.checks, item, call)
+        assert call.when != "collect"
         outcome: Literal["passed", "failed"] = "failed" if call.excinfo else "passed"
         return pytest.TestReport(item.nodeid, item.location, {}, outcome, None, call.when)
 

@@ -13,6 +13,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = Path(__file__).parent / "corpus"
+HONEST = "Honest but awkward"
 EXERCISES = ("relu", "matmul_loops", "mse", "mse_grad", "LinearLayer")
 STUB = "raise NotImplementedError"
 
@@ -25,8 +26,9 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attack, as far as it differs from a stub: what it earns is what the attack may earn. ``costs`` names the exercises,
     besides those in ``answers``, that may lose points ("*" is all). ``flags`` are expected, one of them at least;
     ``says`` is looked for in what the report says. ``public``: of these it may earn the public checks' points, since it
-    answers those checks, and nothing more. ``file`` names a builder of `tests.attacks.files` that makes the
-    file itself. ``bites``: the canary is touched where there is no wall, which a test proves.
+    answers those checks, and nothing more. ``zero``: it may earn nothing at all. ``file`` names a builder of
+    `tests.attacks.files` that makes the file itself, ``student`` the name that it is handed in under.
+    ``bites``: the canary is touched where there is no wall, which a test proves; ``cells`` alone do it.
     """
 
     name: str
@@ -41,9 +43,16 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flags: list[str] = []
     says: str = ""
     public: list[str] = []
+    zero: bool = False
     file: str = ""
+    student: str = ""
     bites: bool = False
     kind: str = ""
+
+    @property
+    def handed_in_as(self) -> str:
+        """The name of its file, without the ending."""
+        return self.student or self.name
 
 
 def load(name: str) -> list[Entry]:

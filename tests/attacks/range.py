@@ -19,8 +19,9 @@ from typing import Any
 import nbformat
 import psutil
 
+from grader.names import safe_name
 from tests.attacks import files
-from tests.attacks.entries import EXERCISES, ROOT, Entry, filled, notebook, reference, snippets
+from tests.attacks.entries import EXERCISES, HONEST, ROOT, Entry, filled, notebook, reference, snippets
 
 SECRETS = {
     "solution": "TOKEN-7f31-SOLUTION",
@@ -28,6 +29,7 @@ SECRETS = {
     "victim": "TOKEN-7f31-VICTIM",
     "gradebook": "TOKEN-7f31-GRADEBOOK",
     "environment": "TOKEN-7f31-ENVIRONMENT",
+    "escape": "TOKEN-7f31-ESCAPED",  # said by an attack that got through where it cannot touch a canary
     "hidden input": "31337",
 }
 HIDDEN_TEST = f'''
@@ -56,7 +58,7 @@ def test_mse_of_a_secret(student):
     assert_close(student.mse(output, torch.tensor([1.0])), torch.tensor(31336.0**2))
 '''
 SHADOWS = ("torch", "multiprocessing", "json", "conftest", "sitecustomize", "grader", "numpy", "msgspec")
-TIME_LIMIT = 1.0
+TIME_LIMIT = 0.5
 WORKERS = 2
 LAUNCH = "import sys; sys.path.pop(0); from grader.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -199,12 +201,12 @@ class Range:
             texts = [[filled(text, self.places) for text in part] for part in (cells, entry.after)]
             answers = {name: filled(text, self.places) for name, text in entry.answers.items()}
             made = notebook(base, *texts, answers)
-            target = self.submissions / f"{entry.name}.ipynb"
+            target = self.submissions / f"{entry.handed_in_as}.ipynb"
             if entry.file:
                 getattr(files, entry.file)(made, target, self.places)
             else:
                 target.write_text(nbformat.writes(made), encoding="utf-8")
-            if entry.answers:
+            if _has_twin(entry):
                 plain = notebook(base, [], [], _without(entry))
                 (self.submissions / f"{_twin(entry)}.ipynb").write_text(nbformat.writes(plain), encoding="utf-8")
 
@@ -262,12 +264,13 @@ class Range:
 
 def judge(entry: Entry, results: dict[str, Any]) -> Judged:
     """Compare an entry's points with those of its honest part."""
-    found = results.get(entry.name)
+    found = results.get(safe_name(entry.handed_in_as))
     if found is None:
         return Judged(entry, 0.0, float("nan"), (), "")
     full, scores = _scores(results["victim"]), _scores(found)
-    honest = _scores(results[_twin(entry)]) if entry.answers else full
-    spared = set(EXERCISES) - entry.answers.keys() - set(EXERCISES if "*" in entry.costs else entry.costs)
+    honest = _scores(results[_twin(entry)]) if _has_twin(entry) else dict.fromkeys(full, 0.0) if entry.zero else full
+    costs = EXERCISES if entry.zero or "*" in entry.costs else entry.costs
+    spared = set(EXERCISES) - set(costs) - (set() if entry.kind == HONEST else entry.answers.keys())
     earned = {name: _public(found, name) if name in entry.public else honest[name] for name in EXERCISES}
     gained = sum(max(scores[name] - earned[name], 0.0) for name in EXERCISES)
     lost = sum(max(full[name] - scores[name], 0.0) for name in spared)
@@ -292,6 +295,10 @@ def _scores(result: dict[str, Any]) -> dict[str, float]:
 
 def _without(entry: Entry) -> dict[str, str]:
     return {name: entry.without.get(name, "stub") for name in entry.answers}
+
+
+def _has_twin(entry: Entry) -> bool:
+    return bool(entry.answers) and not entry.zero and entry.kind != HONEST
 
 
 def _twin(entry: Entry) -> str:

@@ -64,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
         "verify",
         help="check the course itself",
         description="Check a course: the reference gets full points, the stub none, each known mistake is caught, "
-        "each right variant passes, points agree, hints are there.",
+        "each right variant passes, points agree; prompts and hints speak both languages; the release is what nbgrader "
+        "makes of the source, without a line of a solution or a hidden test; nothing else lies about.",
         epilog="Exit codes: 0 all in order; 1 something is off (a line each); 2 unusable arguments.",
     )
     check.add_argument("assignment", nargs="?", help="name of the assignment (default: all)")
@@ -132,12 +133,16 @@ def _grade(options: argparse.Namespace, course: Course, assignment: Assignment, 
 
 def verify_command(options: argparse.Namespace) -> int:
     """``grader verify``: what was counted for each assignment, and a line for each thing that is off."""
+    from grader.release import strays
     from grader.verify import verify
 
     if options.workers < 1:
         raise Unusable("--workers must be 1 or more")
     course = Course.find(options.course)
     off = 0
+    for problem in strays(course):
+        print(printable(problem))
+        off += 1
     for name in [options.assignment] if options.assignment else course.names:
         counts, problems = verify(course.assignment(name), _pool(options.workers), options.workers)
         print(f"{name}: {counts}")

@@ -268,7 +268,8 @@ def judge(entry: Entry, results: dict[str, Any]) -> Judged:
     if found is None:
         return Judged(entry, 0.0, float("nan"), (), "")
     full, scores = _scores(results["victim"]), _scores(found)
-    honest = _scores(results[_twin(entry)]) if _has_twin(entry) else dict.fromkeys(full, 0.0) if entry.zero else full
+    honest = _scores(results[_twin(entry)]) if _has_twin(entry) else full
+    honest = {name: 0.0 if entry.zero or _is_stub(entry, name) else points for name, points in honest.items()}
     costs = EXERCISES if entry.zero or "*" in entry.costs else entry.costs
     spared = set(EXERCISES) - set(costs) - (set() if entry.kind == HONEST else entry.answers.keys())
     earned = {name: _public(found, name) if name in entry.public else honest[name] for name in EXERCISES}
@@ -297,8 +298,13 @@ def _without(entry: Entry) -> dict[str, str]:
     return {name: entry.without.get(name, "stub") for name in entry.answers}
 
 
+def _is_stub(entry: Entry, name: str) -> bool:
+    """Is there nothing to be earned with this exercise but by the attack?"""
+    return entry.kind != HONEST and name in entry.answers and name not in entry.without
+
+
 def _has_twin(entry: Entry) -> bool:
-    return bool(entry.answers) and not entry.zero and entry.kind != HONEST
+    return bool(entry.without)
 
 
 def _twin(entry: Entry) -> str:

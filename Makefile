@@ -37,7 +37,9 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.batch
 
 release: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nbgrader generate_assignment ch17 --create --force
+	for name in $(notdir $(wildcard solutions/*)); do \
+	  PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nbgrader generate_assignment $$name --create --force || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) demo

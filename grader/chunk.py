@@ -14,11 +14,13 @@ import torch
 from grader.course import Course
 from grader.grading import Grading, whole_failure
 from grader.model import Exercise, Flag, SubmissionResult
-from grader.notebook import Problem, read_path
+from grader.notebook import Problem, Submission, read_path
 from grader.plugin import GRADING, Checks, load_reference, record, suite_arguments
 from grader.sandbox.client import Engine, Policy
 from grader.store import Job, Stored, write_result
 from grader.submissions import SubmissionFile
+
+TRIES = 3
 
 
 @functools.cache
@@ -61,8 +63,11 @@ class Loop:
             return True
         gc.collect()
         gc.freeze()  # what is loaded now stays: the collector need not look at it again for each submission
-        for file, key in self.files:
-            write_result(self.job.results, Stored(key, self.grade(file)))
+        try:
+            for file, key in self.files:
+                write_result(self.job.results, Stored(key, self.grade(file)))
+        except OSError as error:
+            self.trouble = f"{self.job.results}: {error.strerror or error}; make room, and run the same command again"
         return True
 
     @pytest.hookimpl(tryfirst=True)
@@ -91,6 +96,14 @@ class Loop:
         if isinstance(submission, Problem):
             return self._whole(file, submission.text, (submission.flag,))
         engine = engine_for(self.job)
+        for _ in range(TRIES):  # whoever killed a worker, the student is not to pay for it
+            engine.disturbed = False
+            result = self._attempt(file, submission, engine)
+            if not engine.disturbed:
+                break
+        return result
+
+    def _attempt(self, file: SubmissionFile, submission: Submission, engine: Engine) -> SubmissionResult:
         grading = Grading(self.exercises, self.checks.checks, submission, engine.worker, self.job.limits)
         self.checks.grading = grading
         if self.job.unconfined:

@@ -7,16 +7,18 @@ arguments, or a machine on which student code cannot be confined.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import multiprocessing
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -26,7 +28,8 @@ from grader.findings import EngineError
 from grader.model import SubmissionResult
 from grader.names import printable
 from grader.sandbox.client import Limits
-from grader.store import Job
+from grader.sandbox.confine import die_with_parent
+from grader.store import Job, write_whole
 from grader.submissions import SubmissionFile, SubmissionsError, find
 from grader.terminal import class_table
 
@@ -89,18 +92,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def grade_command(options: argparse.Namespace) -> int:
     """``grader grade``: from a folder of notebooks to results, pages and a table."""
-    console = Console()
     course = Course.find(options.course)
     assignment = course.assignment(options.assignment)
     only = _only(options.only, assignment)
     if options.workers < 1 or options.time_limit <= 0 or options.memory < 64:
         raise Unusable("--workers must be 1 or more, --time-limit above 0, --memory 64 or more")
     out: Path = options.out
-    results_folder = out / "results"
-    results_folder.mkdir(parents=True, exist_ok=True)
+    (out / "results").mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        return _grade(options, course, assignment, only)
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold an output folder for one command. Raises `Unusable` when another has it."""
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise Unusable(f"{out}: another command is writing there; wait for it, or name another folder") from None
+
+
+def _grade(options: argparse.Namespace, course: Course, assignment: Assignment, only: tuple[str, ...]) -> int:
+    console, out = Console(), options.out
     limits = Limits(options.time_limit, options.time_limit * 4, options.memory << 20)
     protected = (*map(str, assignment.secrets), str(options.submissions.absolute()), str(out.absolute()))
-    job = Job(course.root, assignment.name, results_folder.absolute(), protected, only, limits, options.unconfined)
+    job = Job(course.root, assignment.name, (out / "results").absolute(), protected, only, limits, options.unconfined)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="grader-in-") as scratch:
         files = find(options.submissions.absolute(), assignment.name, Path(scratch))
@@ -122,8 +139,7 @@ def verify_command(options: argparse.Namespace) -> int:
     course = Course.find(options.course)
     off = 0
     for name in [options.assignment] if options.assignment else course.names:
-        pool = functools.partial(ProcessPoolExecutor, options.workers, mp_context=multiprocessing.get_context("spawn"))
-        counts, problems = verify(course.assignment(name), pool, options.workers)
+        counts, problems = verify(course.assignment(name), _pool(options.workers), options.workers)
         print(f"{name}: {counts}")
         for problem in problems:
             print(f"  {printable(problem)}")
@@ -144,18 +160,20 @@ def _run(
     console: Console, job: Job, files: list[SubmissionFile], workers: int
 ) -> tuple[list[SubmissionResult], str | None]:
     columns = TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    spawn = multiprocessing.get_context("spawn")
-    os.environ["PYTHONSAFEPATH"] = (
-        "1"  # or each process would import from the current folder first: a student's, perhaps
-    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("grading", total=len(files))
         workers = min(workers, len(files))
-        pool = functools.partial(ProcessPoolExecutor, workers, mp_context=spawn)
         try:
-            return batch.run(job, files, pool, workers, lambda done: bar.update(task, completed=done))
+            return batch.run(job, files, _pool(workers), workers, lambda done: bar.update(task, completed=done))
         except EngineError as error:
             raise Unusable(f"{error} (to go on all the same: --unconfined; the results will say so)") from None
+
+
+def _pool(workers: int) -> Callable[[], Executor]:
+    """What makes the processes that grade. They end with this one, however it ends."""
+    os.environ["PYTHONSAFEPATH"] = "1"  # or each would import from the current folder first: a student's, perhaps
+    spawn = multiprocessing.get_context("spawn")
+    return functools.partial(ProcessPoolExecutor, workers, spawn, initializer=die_with_parent, initargs=(os.getpid(),))
 
 
 def write_outputs(
@@ -163,21 +181,15 @@ def write_outputs(
 ) -> None:
     """Write ``results.jsonl``, ``grades.csv``, the feedback pages and the class page; each whole, or not at all."""
     exercises = [exercise for exercise in assignment.exercises if not only or exercise.name in only]
-    _write(out / "results.jsonl", b"".join(report.results_line(result) for result in results))
+    write_whole(out / "results.jsonl", b"".join(report.results_line(result) for result in results))
     report.write_grades_csv(results, out / "grades.csv")
     links = {}
     for result in results:
         page = out / "feedback" / result.student / assignment.name / f"{assignment.name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
-        _write(page, report.student_page(result, exercises).encode())
+        write_whole(page, report.student_page(result, exercises).encode())
         links[result.student] = page.relative_to(out).as_posix()
-    _write(out / "index.html", report.class_page(results, exercises, links).encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    write_whole(out / "index.html", report.class_page(results, exercises, links).encode())
 
 
 def _verdict(results: Sequence[SubmissionResult], trouble: str | None) -> int:

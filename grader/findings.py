@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from grader.model import Finding
 
 
@@ -39,12 +41,13 @@ class StudentError(CheckFailed):
 
 
 class StudentRaised(StudentError):
-    """It raised; ``type_name`` and ``text`` are the exception's, as plain text."""
+    """It raised; ``type_name`` and ``text`` are the exception's, ``bases`` the names of its type and those above it."""
 
-    def __init__(self, finding: Finding, type_name: str, text: str) -> None:
+    def __init__(self, finding: Finding, type_name: str, text: str, bases: Sequence[str] = ()) -> None:
         super().__init__(finding)
         self.type_name = type_name
         self.text = text
+        self.bases = tuple(bases)
 
 
 class StudentTimeout(StudentError):

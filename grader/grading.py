@@ -6,7 +6,7 @@ Results start from the full list of exercises and checks, all *not run*, so noth
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,7 @@ class Grading:
     def __post_init__(self) -> None:
         self.attempt = Attempt(self.submission, self.start, self.limits)
         self.student = Student(self.attempt, {e.name: parameters(e.stub) for e in self.exercises})
+        self._answered_by = answers(self.exercises)
         self._cells = [(cell.label, cell.python) for cell in self.submission.cells if cell.python]
         self._tampering = how.tampering(self._cells)
         if self._tampering:
@@ -127,10 +128,8 @@ class Grading:
         """Name the notebook's own variables that a wrong answer reads in place of its arguments."""
         if finding.reason not in ("wrong", "raised"):
             return finding
-        names = how.globals_read(check.exercise, self._cells)
-        return (
-            replace_struct(finding, facts={**finding.facts, "globals": ", ".join(sorted(names))}) if names else finding
-        )
+        read = {name for answer in self._answered_by[check.exercise] for name in how.globals_read(answer, self._cells)}
+        return replace_struct(finding, facts={**finding.facts, "globals": ", ".join(sorted(read))}) if read else finding
 
     # ------------------------------------------------------------ afterwards
 
@@ -173,7 +172,6 @@ class Grading:
 
     def _mark_blocked(self) -> None:
         """An answer that calls another exercise's answer may fail for that one's fault: then it says so."""
-        names = {exercise.name for exercise in self.exercises}
         reasons: dict[str, set[str | None]] = {}
         for check in self.checks:
             if self._results[check.id].verdict == "failed":
@@ -182,7 +180,7 @@ class Grading:
             finding = self._findings.get(check.id)
             if finding is None or finding.reason not in ("wrong", "raised", "forbidden"):
                 continue
-            called = (how.reachable_names(check.exercise, self._cells) & names & reasons.keys()) - {check.exercise}
+            called = calls(check.exercise, self._answered_by, self._cells) & reasons.keys()
             causes = {name for name in called if finding.reason != "forbidden" or "forbidden" in reasons[name]}
             if causes:
                 old = self._results[check.id]
@@ -201,6 +199,17 @@ class Grading:
             title=exercise.title,
             source=self.submission.sources.get(exercise.name, ""),
         )
+
+
+def answers(exercises: Sequence[Exercise]) -> dict[str, frozenset[str]]:
+    """The names that answer each exercise: all that its stub defines (`Lin`, `Mse` and `Model` are one exercise)."""
+    return {exercise.name: names(exercise.stub) or frozenset({exercise.name}) for exercise in exercises}
+
+
+def calls(name: str, answers: Mapping[str, frozenset[str]], cells: Sequence[tuple[str, str]]) -> set[str]:
+    """The other exercises whose answers the answer to ``name`` calls, itself or through helpers."""
+    reached = {read for answer in answers[name] for read in how.reachable_names(answer, cells)}
+    return {other for other, defined in answers.items() if other != name and defined & reached}
 
 
 def verdict(results: Sequence[CheckResult]) -> ExerciseVerdict:

@@ -35,6 +35,7 @@ _PHRASES = {
     "conv2d": "a ready-made convolution",
     "numpy": "NumPy",
     "torch": "PyTorch",
+    "autograd.Function": "a `torch.autograd.Function`",
     "elementwise product": "an elementwise product",
     "none index": "indexing with `None`",
     "copy": "a copy",
@@ -82,6 +83,11 @@ class How:
         asked = " or ".join(phrase(name) for name in families)
         self._fail("must", self._place(), asked=asked)
 
+    def must_call(self, name: str) -> None:
+        """The answer uses another name of the notebook, itself or through helpers. Raises `NotAsAsked` (``must``)."""
+        if not self._reach.reads(name):
+            self._fail("must", self._place(), asked=f"`{name}`")
+
     def loops(self, at_least: int | None = None, at_most: int | None = None) -> None:
         """Loops nest so deep. Raises `NotAsAsked` (``too_few_loops``, ``too_many_loops``, ``hidden_call``).
 
@@ -110,13 +116,20 @@ class How:
 
     def only_builtins(self) -> None:
         """Plain Python: built-ins, the standard library, own helpers. Raises (``not_builtin``...)."""
+        self._only("not_builtin")
+
+    def only_numpy(self) -> None:
+        """Plain Python and NumPy. Raises `NotAsAsked` (``not_numpy``, ``hidden_call``)."""
+        self._only("not_numpy", FAMILIES["numpy"].roots)
+
+    def _only(self, code: str, libraries: frozenset[str] = frozenset()) -> None:
         for use in self._reach.uses:
             root = use.path.partition(".")[0]
-            plain = root in STANDARD | SHOWING | MARKS or root == "?" or hiding(use.path)
+            plain = root in STANDARD | SHOWING | MARKS | libraries or root == "?" or hiding(use.path)
             if not plain and ("." in use.path or root in FAMILIES["torch"].roots | FAMILIES["numpy"].roots):
-                self._fail("not_builtin", use, used=_shown(use.path))
+                self._fail(code, use, used=_shown(use.path))
         if ran := self._in_run("torch"):
-            self._fail("not_builtin", self._place(), used=f"`{ran}`")
+            self._fail(code, self._place(), used=f"`{ran}`")
         self._nothing_hidden()
 
     @property

@@ -145,6 +145,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(SelfCheck(config, *found), "grader-self-check")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let ``-k`` find a check by its exercise too: those of `layer_classes` are named after the classes."""
+    if (check := check_of(item)) is not None:
+        item.extra_keyword_matches.add(check.exercise)
+
+
 def _own_submission(config: pytest.Config) -> tuple[Assignment, Path] | None:
     named = config.getoption("submission")
     bare = config.args_source is not pytest.Config.ArgsSource.ARGS

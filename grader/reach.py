@@ -94,6 +94,17 @@ class Reach:
         """Does a class of the code, or an assignment in it, give objects this attribute?"""
         return attr in self.stored
 
+    def reads(self, name: str) -> bool:
+        """Does the code read the top-level ``name``, or another that is made of it (``relu = MyRelu.apply``)?"""
+        found, todo = set(self.names), list(self.names)
+        while todo:
+            for binding in self.book.module.names.get(todo.pop(), []):
+                if isinstance(binding.value, ast.expr):
+                    new = {node.id for node in ast.walk(binding.value) if isinstance(node, ast.Name)} - found
+                    found |= new
+                    todo += new
+        return name in found
+
     def place(self) -> tuple[int, int]:
         """Line and cell of the answer's last definition."""
         bindings = self.book.module.names.get(self.name, [])

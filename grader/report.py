@@ -49,6 +49,7 @@ from grader.model import (
     SubmissionResult,
     Verdict,
 )
+from grader.store import write_whole
 
 DISTRIBUTION = "ch17-grader"
 
@@ -269,9 +270,7 @@ def write_grades_csv(results: Sequence[SubmissionResult], path: Path) -> None:
         score = "" if result.status == "error" else number(result.score)
         row = [_csv_text(result.student), result.status, score, number(result.max_score)]
         writer.writerow(row + [scores.get(name, "") for name in names])
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(out.getvalue(), encoding="utf-8", newline="")
-    temporary.replace(path)
+    write_whole(path, out.getvalue().encode())
 
 
 def _unrun(result: SubmissionResult, exercise: ExerciseResult) -> bool:

@@ -26,6 +26,7 @@ MAX_NESTING = 60
 MAX_TEXTS = 64
 MAX_VALUES = 400
 MAX_PASSES = 12
+MAX_DOTS = 5  # of a library's name: `torch.nn.modules.linear.Linear.forward`
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -612,6 +613,8 @@ class Notebook:
         found: set[Value] = set()
         for base in bases:
             match base:
+                case Lib(path) if path.count(".") >= MAX_DOTS:  # an object's attribute; a loop could go on without end
+                    found.add(UNKNOWN)
                 case Lib(path):
                     found.add(Lib(f"{path}.{attr}"))
                     if _is_leaf(path):  # a bound method, or an element of a container

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,10 +34,18 @@ class Job:
 
 def write_result(folder: Path, stored: Stored) -> None:
     """Write one result so that it is there whole, or not at all."""
-    target = folder / f"{stored.result.student}.json"
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
-        file.write(msgspec.json.encode(stored))
-    os.replace(file.name, target)
+    write_whole(folder / f"{stored.result.student}.json", msgspec.json.encode(stored))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole, or as it was before. Raises `OSError`."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def read_results(folder: Path) -> dict[str, Stored]:

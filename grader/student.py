@@ -52,12 +52,16 @@ _HASTE = 3  # the limits halve with each exercise that was late, so often at mos
 
 
 class Handle:
-    """An object that stayed in the worker: call it, read its attributes, iterate over it."""
+    """An object that stayed in the worker: call it, read its attributes, iterate over it.
 
-    __slots__ = ("_number", "_student", "_text", "type_text")
+    ``kind`` is what its type calls itself, for a suite to compare with; ``type_text`` is as much of it as may be shown.
+    """
 
-    def __init__(self, student: Student, number: int, type_text: str, text: str) -> None:
-        self._student, self._number, self.type_text, self._text = student, number, type_text, text
+    __slots__ = ("_number", "_student", "_text", "kind", "type_text")
+
+    def __init__(self, student: Student, number: int, kind: str, type_text: str, text: str) -> None:
+        self._student, self._number, self._text = student, number, text
+        self.kind, self.type_text = kind, type_text
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
         return self._student._call(self._number, [], args, kwargs, self._text)
@@ -264,7 +268,7 @@ class Student:
         if frames:
             facts |= {"cell": frames[-1].cell, "line": str(frames[-1].line), "code": frames[-1].code.strip()}
         finding = Finding("missing" if stub else "raised", code, facts, frames=frames)
-        return StudentRaised(finding, raised.type_name, raised.text)
+        return StudentRaised(finding, raised.type_name, raised.text, raised.bases)
 
     def _gone(self, gone: WorkerGone) -> StudentError:
         if gone.how == "late":
@@ -310,7 +314,7 @@ class Student:
         type_text = "object" if self._attempt.quiet else value.type_text
         if isinstance(value, Unsupported):
             return Unsupported(type_text)
-        return Handle(self, value.id, type_text, self._last.call() if self._last else "")
+        return Handle(self, value.id, value.type_text, type_text, self._last.call() if self._last else "")
 
     def _cannot_make(self, source: wire.Source) -> object:
         raise WireError("source from the worker")
@@ -345,13 +349,19 @@ def _is_plain(value: object) -> bool:
 
 
 class _Answer:
-    """A name of the notebook: call it, or read an attribute of it."""
+    """A name of the notebook, or a dotted one (``MyRelu.apply``): call it."""
 
-    def __init__(self, student: Student, name: str) -> None:
-        self._student, self._name = student, name
+    def __init__(self, student: Student, name: str, attrs: tuple[str, ...] = ()) -> None:
+        self._student, self._name, self._attrs = student, name, attrs
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
-        return self._student._call(self._name, [], args, kwargs, self._name)
+        text = ".".join((self._name, *self._attrs))
+        return self._student._call(self._name, list(self._attrs), args, kwargs, text)
+
+    def __getattr__(self, name: str) -> _Answer:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _Answer(self._student, self._name, (*self._attrs, name))
 
 
 class _Watched:

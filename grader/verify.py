@@ -6,6 +6,7 @@ For whoever adds an exercise. Each `Finding` is one line that says what is off, 
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
-from grader import batch, how
+from grader import batch, grading
 from grader.course import Assignment, CourseError
 from grader.model import ExerciseResult, SubmissionResult
 from grader.sandbox.client import Limits
@@ -23,6 +24,13 @@ from grader.store import Job
 from grader.submissions import SubmissionFile
 
 T = TypeVar("T")
+
+# Answers that must earn nothing, by what the functions of the stub do.
+EMPTY = {
+    "the released stub": "raise NotImplementedError",
+    "an answer of None": "return None",
+    "an answer that always raises": "raise ValueError('wrong')",
+}
 
 
 class Mistake(msgspec.Struct, frozen=True):
@@ -100,6 +108,14 @@ def reference_answers(assignment: Assignment) -> dict[str, str]:
     return {cell.grade_id: cell.source for cell in cells if cell.grade_id and cell.solution and cell.type == "code"}
 
 
+def stubs(assignment: Assignment, body: str) -> dict[str, str]:
+    """The released stubs, by exercise, with this body in every function."""
+    found = {exercise.name: exercise.stub for exercise in assignment.exercises}
+    return {
+        name: re.sub(r"^( +)raise NotImplementedError", rf"\1{body}", stub, flags=re.M) for name, stub in found.items()
+    }
+
+
 def compose(assignment: Assignment, answers: Mapping[str, str]) -> bytes:
     """The released notebook with these answers in their cells."""
     cells = []
@@ -112,31 +128,29 @@ def compose(assignment: Assignment, answers: Mapping[str, str]) -> bytes:
     return json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells}).encode()
 
 
+def calls(assignment: Assignment) -> dict[str, set[str]]:
+    """For each exercise the others whose answers its reference answer calls."""
+    answered_by, cells = grading.answers(assignment.exercises), list(reference_answers(assignment).items())
+    return {name: grading.calls(name, answered_by, cells) for name in answered_by}
+
+
 def rounds(
     entries: Sequence[Mistake], names: Sequence[str], depends: Mapping[str, set[str]]
 ) -> list[dict[str, Mistake]]:
     """Mistakes dealt out over as few notebooks as possible, so that one never hides another.
 
-    In each, about half of the exercises are wrong, and none that another wrong one calls.
+    In each, no wrong exercise calls another wrong one; where most mistakes wait comes first.
     """
+    related = {name: depends[name] | {other for other in names if name in depends[other]} for name in names}
     waiting = {name: [entry for entry in entries if entry.exercise == name] for name in names}
     dealt = []
-    for group in _groups(names, depends):
-        for number in range(max((len(waiting[name]) for name in group), default=0)):
-            dealt.append({name: waiting[name][number] for name in group if number < len(waiting[name])})
+    while any(waiting.values()):
+        wrong: dict[str, Mistake] = {}
+        for name in sorted(names, key=lambda name: -len(waiting[name])):
+            if waiting[name] and not related[name] & wrong.keys():
+                wrong[name] = waiting[name].pop(0)
+        dealt.append(wrong)
     return dealt
-
-
-def _groups(names: Sequence[str], depends: Mapping[str, set[str]]) -> list[list[str]]:
-    groups: list[list[str]] = [[], []]
-    for name in names:
-        related = depends[name] | {other for other in names if name in depends[other]}
-        free = [group for group in groups if not related & set(group)]
-        if not free:
-            groups.append([name])
-        else:
-            min(free, key=len).append(name)
-    return groups
 
 
 # ---------------------------------------------------------------- the verification
@@ -147,19 +161,18 @@ def verify(assignment: Assignment, executor: Callable[[], Executor], workers: in
     answers = reference_answers(assignment)
     known, right = mistakes(assignment), variants(assignment)
     names = [exercise.name for exercise in assignment.exercises]
-    cells = [(name, text) for name, text in answers.items()]
-    depends = {name: (how.reachable_names(name, cells) & set(names)) - {name} for name in names}
+    depends = calls(assignment)
     dealt = rounds(known, names, depends)
     styles = _styles(right, names)
     notebooks = {
-        "reference": compose(assignment, answers),
-        "stub": compose(assignment, {}),
+        "the reference": compose(assignment, answers),
+        **{kind: compose(assignment, stubs(assignment, body)) for kind, body in EMPTY.items()},
         **{f"m{n}": compose(assignment, answers | {e: m.source for e, m in r.items()}) for n, r in enumerate(dealt)},
         **{f"v{n}": compose(assignment, answers | {e: v.source for e, v in r.items()}) for n, r in enumerate(styles)},
     }
     results = grade(assignment, notebooks, executor, workers)
     counts, problems = Counts(len(names)), list(_texts(known, right, names))
-    problems += _whole(assignment, results["reference"], results["stub"], counts)
+    problems += _whole(assignment, results["the reference"], [results[kind] for kind in EMPTY], counts)
     for number, wrong in enumerate(dealt):
         problems += _wrong(wrong, results[f"m{number}"], depends, counts)
     for number, style in enumerate(styles):
@@ -194,7 +207,7 @@ def grade(
 
 
 def _whole(
-    assignment: Assignment, reference: SubmissionResult, stub: SubmissionResult, counts: Counts
+    assignment: Assignment, reference: SubmissionResult, empty: Sequence[SubmissionResult], counts: Counts
 ) -> Iterator[str]:
     points = {exercise.name: exercise.points for exercise in assignment.exercises}
     for exercise in reference.exercises:
@@ -206,12 +219,13 @@ def _whole(
             given = points[exercise.name]
             yield f"{exercise.name}: the notebook gives {given:g} points, its checks {exercise.max_score:g}"
         yield from (f"{exercise.name}: the reference fails {line}" for line in _failures(exercise))
-    for exercise in stub.exercises:
-        if exercise.score:
-            yield f"{exercise.name}: the released stub earns {exercise.score:g} points"
-    for result in (reference, stub):
+    for result in empty:
+        for exercise in result.exercises:
+            if exercise.score:
+                yield f"{exercise.name}: {result.student} earns {exercise.score:g} points"
+    for result in (reference, *empty):
         if result.status != "graded":
-            yield f"the {result.student} could not be graded: {result.problem}"
+            yield f"{result.student} could not be graded: {result.problem}"
 
 
 def _failures(exercise: ExerciseResult) -> Iterator[str]:

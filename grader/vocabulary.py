@@ -131,6 +131,7 @@ FAMILIES: dict[str, Family] = {
     "as_strided": Family(names=_set("as_strided as_strided_ sliding_window_view"), ops=_set("as_strided")),
     "storage": Family(names=_set("storage untyped_storage _typed_storage _storage data_ptr")),
     "numpy": Family(names=_set("numpy __array__ from_numpy"), roots=_set("numpy")),
+    "autograd.Function": Family(names=_set("Function")),
     "torch": Family(roots=_set("torch torchvision torchaudio functorch")),
 }
 

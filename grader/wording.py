@@ -812,6 +812,25 @@ _CATALOGUE: dict[str, _Entry] = {
         (N_("Check the sizes first, for example with `assert`."),),
         ("name",),
     ),
+    # Trained models
+    "error_high": _Entry(
+        (
+            N_("On rows it has not seen, the model's mean squared error is %(error)s; at most %(bound)s is asked."),
+            N_("On rows it has not seen, the model's mean squared error is above %(bound)s."),
+            N_("On rows it has not seen, the model's mean squared error is too high."),
+        ),
+        (N_("Print the loss every few steps: does it fall, and does each step begin with fresh gradients?"),),
+        ("bound",),
+    ),
+    "accuracy_low": _Entry(
+        (
+            N_("The model reads %(share)s of the digits it has not seen; at least %(bound)s is asked."),
+            N_("The model reads less than %(bound)s of the digits it has not seen."),
+            N_("The model reads too few of the digits it has not seen."),
+        ),
+        (N_("Print the loss every few steps: does it fall, and does each step begin with fresh gradients?"),),
+        ("bound",),
+    ),
     # Solved another way than asked
     "must_not": _Entry(
         (
@@ -861,6 +880,13 @@ _CATALOGUE: dict[str, _Entry] = {
         ),
         (N_("Write it with plain lists, numbers and loops."),),
     ),
+    "not_numpy": _Entry(
+        (
+            N_("Your answer uses %(used)s; only NumPy and your own helpers are allowed here."),
+            N_("Only NumPy and your own helpers are allowed here."),
+        ),
+        (N_("Look for the NumPy function of that name, or write it out with operators and indexing."),),
+    ),
     "indexing_only": _Entry(
         (
             N_("Your answer uses %(used)s; only loops and indexing, one number at a time, are allowed here."),
@@ -903,6 +929,71 @@ _CATALOGUE: dict[str, _Entry] = {
         ),
         (N_("Wrap the tensor: `nn.Parameter(...)`, assigned to `self` in `__init__`."),),
         ("name",),
+    ),
+    # Plain answers to questions
+    "answer_none": _Entry(
+        (N_("There is no answer yet: the value is still None."),),
+        (N_("Put your answer in place of None."),),
+    ),
+    "answer_form": _Entry(
+        (
+            N_("The question asks for %(asked)s; the answer given cannot be read as that (its type is %(got_type)s)."),
+            N_("The question asks for %(asked)s; the answer given cannot be read as that."),
+            N_("The answer given cannot be read as what the question asks for."),
+        ),
+        (N_("Write the value itself, in the form that the question describes."),),
+        ("asked",),
+    ),
+    "answer_wrong": _Entry(
+        (N_("The form is right, and the answer is not, or not all of it."),),
+        (N_("Read the question once more and work the answer out by hand, or try it on a small example."),),
+    ),
+    "step_order": _Entry(
+        (N_("A step stands before one whose result it needs."),),
+        (N_("Ask of each step what it reads, and look whether that is there by then."),),
+    ),
+    "not_shared": _Entry(
+        (N_("The result has the right values, and memory of its own: it is a copy, not a view of the input."),),
+        (N_("Look for what makes a new tensor: `repeat`, `clone`, `contiguous`, `reshape` or arithmetic."),),
+    ),
+    "not_a_subclass": _Entry(
+        (
+            N_("`%(name)s` is not built on `%(base)s`."),
+            N_("A class is not built on the one that the exercise names."),
+        ),
+        (N_("Put the base class in brackets behind the name: `class Layer(Base):`."),),
+        ("name", "base"),
+    ),
+    "std_magnitude": _Entry(
+        (
+            N_("The standard deviation is %(std)s where about %(expected_std)s is expected."),
+            N_("The standard deviation has another order of magnitude."),
+        ),
+        (N_("Does each product take a new random matrix, times the scale, and is the last product measured?"),),
+    ),
+    "seed_not_set": _Entry(
+        (N_("The same seed gives another result the second time."),),
+        (N_("Give the seed to the generator before the first random number is drawn."),),
+    ),
+    "seed_fixed": _Entry(
+        (N_("Two different seeds give the same result."),),
+        (N_("Use the seed that your function is given; all random numbers depend on it."),),
+    ),
+    # About the student's own tests
+    "rejects_right": _Entry(
+        (
+            N_("Your test rejects a layer that is right: %(kind)s."),
+            N_("Your test rejects a layer that is right."),
+        ),
+        (N_("Test only what the exercise promises, and leave room for rounding and for random numbers."),),
+    ),
+    "accepts_broken": _Entry(
+        (
+            N_("Your test lets a broken layer pass: %(kind)s."),
+            N_("Your test lets a broken layer pass."),
+        ),
+        (N_("Add an assertion that such a layer fails, and try it on one that you break yourself."),),
+        ("kind",),
     ),
     # Not about this answer alone
     "blocked": _Entry(

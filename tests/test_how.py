@@ -488,6 +488,10 @@ SPELLINGS = {
     ],
     "elementwise product": ["def f(a, b): return (a * b).sum()", "def f(a, b): return torch.mul(a, b).sum()"],
     "storage": ["def f(t): return list(t.storage())", "def f(t): return t.untyped_storage()"],
+    "autograd.Function": [
+        "class f(torch.autograd.Function): pass",
+        "from torch.autograd import Function\nclass f(Function): pass",
+    ],
 }
 
 
@@ -853,6 +857,50 @@ def test_a_library_is_not_plain_python(source: str) -> None:
 def test_torch_that_only_the_run_sees_is_not_plain_python() -> None:
     how = How("f", cells("def f(x): return g(x)"), Seen(("torch.tensor",), (Op("aten::dot", 1, 3),)))
     assert code_of(how.only_builtins) == "not_builtin"
+    assert code_of(how.only_numpy) == "not_numpy"
+
+
+@pytest.mark.parametrize("source", [*PLAIN, "def f(x): return np.maximum(x, 0)", "def f(x): return x.clip(0)"])
+def test_numpy_and_plain_python_are_numpy_only(source: str) -> None:
+    assert finding_of(How("f", cells(source), Seen()).only_numpy) is None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(x): return torch.from_numpy(x).relu().numpy()",
+        "def helper(x): return tensor(x)\ndef f(x): return np.asarray(helper(x))",
+        "from scipy.special import expit\ndef f(x): return expit(x)",
+        "import jax.numpy as jnp\ndef f(x): return jnp.maximum(x, 0)",
+        "import cv2\ndef f(x): return cv2.filter2D(x, -1, x)",
+    ],
+)
+def test_any_other_library_is_not_numpy(source: str) -> None:
+    assert code_of(How("f", cells(source), Seen()).only_numpy) == "not_numpy"
+
+
+def test_an_answer_must_use_another_name_of_the_notebook() -> None:
+    helper = "class Mine: pass\ndef helper(x): return Mine.apply(x)\n"
+    assert code_of(lambda: How("f", cells(helper + "def f(x): return helper(x)")).must_call("Mine")) == "passes"
+    alias = helper + "mine = Mine.apply\nagain = mine\ndef f(x): return again(x)"
+    assert code_of(lambda: How("f", cells(alias)).must_call("Mine")) == "passes"
+    assert code_of(lambda: How("f", cells(helper + "helper(3)\ndef f(x): return x")).must_call("Mine")) == "must"
+
+
+def test_layers_in_a_list_are_followed_to_their_end() -> None:
+    """A library's method among the student's own layers, all called in a loop: attributes of attributes, for ever."""
+    source = (
+        "class Mine(torch.autograd.Function): pass\n"
+        "class Lin:\n    def __init__(self): self.w, self.b = torch.ones(1), torch.ones(1)\n"
+        "    def __call__(self, x): return x * self.w + self.b\n"
+        "class Model:\n    def __init__(self):\n        self.layers = [Lin(), Mine.apply]\n"
+        "        self.params = [p for l in self.layers if isinstance(l, Lin) for p in (l.w, l.b)]\n"
+        "    def __call__(self, x):\n        for l in self.layers: x = l(x)\n        return x\n"
+        "def f(x):\n    model = Model()\n    for p in model.params: p.data -= p.grad\n    return model(x)"
+    )
+    how = How("f", cells(source))
+    assert code_of(lambda: how.must_not("relu")) == "passes"
+    assert code_of(lambda: how.must_call("Mine")) == "passes"
 
 
 # ---------------------------------------------------------------- source against run
@@ -1015,6 +1063,8 @@ def everything(name: str, sources: list[tuple[str, str]]) -> None:
         code_of(lambda how=how: how.loops(at_least=1, at_most=1))
         code_of(how.indexing_only)
         code_of(how.only_builtins)
+        code_of(how.only_numpy)
+        code_of(lambda how=how: how.must_call("g"))
         assert how.disagrees in (True, False)
     tampering(sources)
     reachable_names(name, sources)

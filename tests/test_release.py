@@ -23,6 +23,7 @@ SOURCES = sorted((ROOT / "solutions").glob("*/*.ipynb"))
 HEADING = re.compile(r"### \w+\. `(?P<signature>.+)`")
 CODE_OR_SHAPE = re.compile(r"`[^`]*`|\[[^]]*\]")
 CJK = re.compile(r"[\u4e00-\u9fff]")
+PLACEHOLDER = re.compile(r"q\d+\w* = None")
 SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
 
 each_notebook = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
@@ -127,20 +128,23 @@ def test_the_source_is_as_nbformat_writes_it_and_never_run(source: Path) -> None
 
 @each_notebook
 def test_the_release_holds_no_solution(source: Path) -> None:
-    # Looked for in the file's own spelling, so that metadata and outputs are searched too.
+    # Looked for in the file's own spelling, so that metadata and outputs are searched too. A prompt may quote a line
+    # that a solution holds as well ("l2 = relu(l1)"): then the release holds it as often as the prompts do.
     file = released(source).read_text(encoding="utf-8")
     notebook = read(source)
     assert all(SOLUTION.search(answer.source) for answer in answers(notebook))
     regions = [region for cell in notebook.cells for region in SOLUTION.findall(cell.source)]
-    lines = {line.strip() for region in regions for line in region.splitlines()} - {""}
-    assert not [line for line in lines if json.dumps(line, ensure_ascii=False)[1:-1] in file]
+    shown = json.dumps([SOLUTION.sub("", cell.source) for cell in notebook.cells], ensure_ascii=False)
+    lines = {json.dumps(line.strip(), ensure_ascii=False)[1:-1] for region in regions for line in region.splitlines()}
+    assert not [line for line in lines - {""} if file.count(line) > shown.count(line)]
     assert not re.search(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)", file)
 
 
 @each_notebook
 def test_every_stub_only_raises_not_implemented(source: Path) -> None:
     for stub in answers(read(released(source))):
-        assert set(innermost(ast.parse(stub.source).body)) == {"raise NotImplementedError"}, stub.source
+        said = {line for line in innermost(ast.parse(stub.source).body) if not PLACEHOLDER.fullmatch(line)}
+        assert said == {"raise NotImplementedError"}, stub.source
 
 
 @each_notebook

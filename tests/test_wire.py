@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -149,6 +150,18 @@ def test_identity_attributes_and_changes():
     cross(there, here, None)
     assert torch.equal(x.h, torch.full((2,), 7.0))
     assert torch.equal(x, torch.zeros(2, 3))  # the suite's own tensor is never written to
+
+
+def test_changes_of_an_array_are_seen():
+    here, there = codec(1), codec(-1)
+    x = np.arange(6.0).reshape(2, 3)
+    a, b, number = cross(here, there, [x, x.T, np.float64(3)])
+    assert a.base is not None
+    assert number == 3
+    assert there.changed() == []
+    b[0, 1] = 7
+    assert sorted(there.changed()) == [1, 2]
+    assert x[1, 0] == 3  # the suite's own array is never written to
 
 
 def test_requires_grad_and_parameters_cross():

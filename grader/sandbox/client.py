@@ -28,6 +28,7 @@ from grader.findings import EngineError
 from grader.sandbox import confine, wire
 from grader.sandbox.wire import Done, Hello, Order, Reply, Request, Start
 
+TRIES = 3
 START_SECONDS = 120.0
 STEP_SECONDS = 0.05
 _GLANCE = 0.001
@@ -98,6 +99,8 @@ class Engine:
         if self.policy.required and (inside := confine.exposed(self._readable, self.policy.protected)):
             raise EngineError(f"{inside[0]} lies in a library folder that student code may read: move it elsewhere")
         self.missing: tuple[str, ...] = ()
+        self.layers: tuple[str, ...] = ()
+        self.disturbed = False  # something other than student code or ourselves ended a worker since this was set
         self._home = Path(tempfile.mkdtemp(prefix="grader-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -124,14 +127,14 @@ class Engine:
 
     def worker(self) -> Worker:
         """A new worker, confined and checked. Starts the zygote again when it is gone."""
-        try:
-            return self._worker()
-        except (OSError, EOFError, msgspec.DecodeError):
-            self._stop_zygote()
-        try:
-            return self._worker()
-        except (OSError, EOFError, msgspec.DecodeError) as error:
-            raise EngineError(f"no worker could be started: {error}") from None
+        why = ""
+        for _ in range(TRIES):
+            try:
+                return self._worker()
+            except (OSError, EOFError, msgspec.DecodeError) as error:
+                why = str(error)
+                self._stop_zygote()
+        raise EngineError(f"no worker could be started: {why}")
 
     def _worker(self) -> Worker:
         self._start_zygote()
@@ -162,8 +165,10 @@ class Engine:
             hello = worker.hello()
         except (WorkerGone, wire.WireError) as error:
             worker.end()
+            if self.disturbed:
+                raise EOFError("it was killed") from None
             raise EngineError(f"a worker did not start: {error}") from None
-        self.missing = tuple(hello.missing)
+        self.layers, self.missing = tuple(hello.layers), tuple(hello.missing)
         if self.policy.required and (hello.missing or hello.open_doors):
             worker.end()
             raise EngineError(
@@ -171,12 +176,12 @@ class Engine:
                 + "; ".join([*hello.missing, *(f"it could still {door}" for door in hello.open_doors)])
             )
 
-    def end(self, pid: int) -> int:
-        """Kill and reap a worker. Its wait status, 0 when the zygote is gone too."""
+    def end(self, pid: int) -> int | None:
+        """Kill and reap a worker. Its wait status, None when the zygote is gone, and the worker with it."""
         try:
             return self._order(Order(end=pid)).status
         except (OSError, EOFError, EngineError, msgspec.DecodeError):
-            return 0
+            return None
 
     def _order(self, order: Order, fds: Sequence[int] = ()) -> Done:
         if self._control is None:
@@ -206,6 +211,8 @@ class Engine:
         ours.settimeout(START_SECONDS)
         self._control = ours
         if ours.recv(1) != b"R":
+            if self._process.wait() == -signal.SIGKILL:
+                raise EOFError("the fork server was killed")
             detail = self._complaint()
             self._stop_zygote()
             raise EngineError(f"the fork server did not start: {detail}")
@@ -241,6 +248,8 @@ class Worker:
 
     def request(self, request: Request, blobs: Sequence[memoryview], limits: Limits) -> tuple[Reply, wire.Blobs]:
         """Send one request and read its one reply, within ``limits``."""
+        if self._ended:
+            raise WorkerGone("died")
         deadline = _Deadline(self, limits.cpu, limits.wall)
         try:
             if self._surplus():
@@ -321,9 +330,11 @@ class Worker:
 
     def _how_it_ended(self) -> str:
         status = self._kill()
+        if status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
+            self._engine.disturbed = True  # a worker can send no signal, not even to itself
+            return ""
         if os.WIFSIGNALED(status):
-            number = os.WTERMSIG(status)
-            return "" if number == signal.SIGKILL else f"signal {signal.Signals(number).name}"
+            return f"signal {signal.Signals(os.WTERMSIG(status)).name}"
         return f"exit status {os.WEXITSTATUS(status)}"
 
     def cpu_seconds(self) -> float:
@@ -345,7 +356,7 @@ class Worker:
                 if count > FOLDER_FILES or total > FOLDER_BYTES:
                     raise WorkerGone("disk")
 
-    def _kill(self) -> int:
+    def _kill(self) -> int | None:
         if self._ended:
             return 0
         self._ended = True

@@ -25,6 +25,7 @@ CPU_SECONDS = 900  # a last resort: the client watches each call
 _LINUX = sys.platform == "linux"
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
 _PR_CAPBSET_DROP = 24
+_CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWNET = 0x08000000, 0x10000000, 0x40000000  # `os.CLONE_NEWNET`: Python 3.12
 _SECCOMP_MODE_FILTER = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -153,6 +154,12 @@ _ABSENT = [
     "landlock_create_ruleset",
 ]
 
+# What to do when a layer is missing.
+_REMEDIES = {
+    "landlock": ": Linux 6.2 or newer is needed, started with Landlock among its `lsm=`, and the package landlockpy",
+    "seccomp": ": install libseccomp2 (Debian, Ubuntu) or libseccomp (others)",
+}
+
 # Replacing a file removes one: `shutil.move` copies when it hears that the target is on another device.
 _ELSEWHERE = ["rename", "renameat", "renameat2"]
 _NAMELESS = 0o20000000  # the bit of O_TMPFILE: a file without a name, which nobody would count either
@@ -189,6 +196,21 @@ def die_with_parent(parent: int) -> None:
         _prctl(_PR_SET_PDEATHSIG, 9)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def leave_network() -> list[str]:
+    """Move this process, which must have one thread, to namespaces where no network and no IPC object is.
+
+    A layer where the system has it, and none that is asked for: many systems keep it from ordinary users. Returns the
+    layer's name when it holds.
+    """
+    uid, gid = os.getuid(), os.getgid()
+    if not _LINUX or _libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC):
+        return []
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        with open(f"/proc/self/{name}", "w") as file:  # without these nobody may make a file
+            file.write(text)
+    return ["namespaces"]
 
 
 def compile_filter() -> bytes | None:
@@ -265,7 +287,7 @@ def _landlock(folder: str, readable: Sequence[str]) -> None:
         raise OSError(errno.ENOSYS, "Landlock ABI 3 is needed")
     read = ll.AccessFS.READ_FILE | ll.AccessFS.READ_DIR
     own = read | ll.AccessFS.WRITE_FILE | ll.AccessFS.MAKE_REG | ll.AccessFS.REMOVE_FILE | ll.AccessFS.TRUNCATE
-    with ll.Ruleset() as rules:
+    with ll.Ruleset(scoped=ll.Scope.SIGNAL | ll.Scope.ABSTRACT_UNIX_SOCKET) as rules:  # and no TCP: the default
         for path in readable:
             is_device = path in ("/dev/null", "/dev/zero")
             access = ll.AccessFS.READ_FILE | (ll.AccessFS.WRITE_FILE if is_device else ll.AccessFS.READ_FILE)
@@ -330,7 +352,7 @@ def confine(folder: str, readable: Sequence[str], memory: int, program: bytes | 
             step()
             holding.append(name)
         except (OSError, ImportError, RuntimeError, ValueError, AttributeError) as error:
-            missing.append(f"{name} ({error})")
+            missing.append(f"{name} ({error}{_REMEDIES.get(name, '')})")
     return holding, missing
 
 

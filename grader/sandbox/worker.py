@@ -17,7 +17,7 @@ import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -247,7 +247,7 @@ class Session:
 
     def _run(self, source: str, label: str) -> None:
         assert self.runner is not None
-        self.sources[f"<{label}>"] = source.splitlines()
+        self.sources[f"<{label}>"] = source.split("\n")
         error = run_cell(self.runner, source, label)
         self._usual = _state()
         if error:
@@ -340,8 +340,13 @@ def _text(error: BaseException) -> str:
 # ---------------------------------------------------------------- process
 
 
-def shut_in(start: Start, inbox: int, outbox: int, parent: int, program: bytes | None) -> None:
-    """The first half of a worker's life, in a freshly forked process: nothing of the student's has run yet."""
+def shut_in(
+    start: Start, inbox: int, outbox: int, parent: int, program: bytes | None, apart: Sequence[str] = ()
+) -> None:
+    """The first half of a worker's life, in a freshly forked process: nothing of the student's has run yet.
+
+    ``apart`` names the layers that the fork server put around itself, and so around us.
+    """
     confine.die_with_parent(parent)
     _own_descriptors(inbox, outbox)
     _own_surroundings(start.folder)
@@ -351,7 +356,7 @@ def shut_in(start: Start, inbox: int, outbox: int, parent: int, program: bytes |
     else:
         holding, missing = confine.confine_lightly(start.memory)
     doors = confine.open_doors(start.protected) if start.confine else []
-    _send(OUTBOX, wire.encode(Hello(holding, missing, doors)))
+    _send(OUTBOX, wire.encode(Hello([*apart, *holding], missing, doors)))
     hide_ourselves()
 
 

@@ -32,6 +32,7 @@ def serve(control: socket.socket) -> None:
     program = confine.compile_filter()
     confine.preload()
     worker.warm()
+    apart = confine.leave_network()
     gc.collect()
     gc.freeze()
     control.sendall(b"R")
@@ -44,7 +45,7 @@ def serve(control: socket.socket) -> None:
             return
         order = msgspec.msgpack.decode(body, type=Order)
         if order.start is not None:
-            pid = _fork(control, order.start, fds, program)
+            pid = _fork(control, order.start, fds, program, apart)
             workers.add(pid)
             answer = Done(pid)
         else:
@@ -53,14 +54,14 @@ def serve(control: socket.socket) -> None:
         control.sendall(msgspec.msgpack.encode(answer))
 
 
-def _fork(control: socket.socket, start: Start, fds: list[int], program: bytes | None) -> int:
+def _fork(control: socket.socket, start: Start, fds: list[int], program: bytes | None, apart: list[str]) -> int:
     """Fork a worker, which shuts itself in. Raises `_InWorker` in it."""
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
             control.close()
-            worker.shut_in(start, fds[0], fds[1], parent, program)
+            worker.shut_in(start, fds[0], fds[1], parent, program, apart)
         except BaseException:
             os._exit(1)
         raise _InWorker

@@ -184,13 +184,16 @@ def _(draft: Draft) -> None:
     """Plain loops, timed again and again."""
     draft.right(1)
     draft.put(
-        "matmul_loops",
+        "matmul_elementwise",
         code("m1 = torch.randn(5, 28)\nm2 = torch.randn(28, 10)"),
+        code("%timeit -n 10 _ = matmul_elementwise(m1, m2)"),
+    )
+    draft.put(
+        "matmul_loops",
         code("%time t1 = matmul_loops(m1, m2)", printed("CPU times: user 31 ms, sys: 0 ns, total: 31 ms\n")),
         code("%timeit -n 10 matmul_loops(m1, m2)", printed("29.8 ms ± 1.2 ms per loop (10 loops each)\n")),
         code(""),
     )
-    draft.put("matmul_elementwise", code("%timeit -n 10 _ = matmul_elementwise(m1, m2)"))
     draft.put("matmul_broadcast", code("%%time\nt3 = matmul_broadcast(m1, m2)\nprint(t3.shape)"))
     draft.put("matmul_einsum", code("%%timeit -n 20 -r 3\nmatmul_einsum(m1, m2)"), code(""), code("  \n"))
     draft.run()
@@ -548,6 +551,11 @@ def _(draft: Draft) -> None:
         lin_grad="b_sum_all",
         LinearLayer="std_one_over_root",
         conv2d="padding_ignored",
+        q6="unchanged",
+        q22="all_elements",
+        q36="relu_last",
+        matmul_shape="message_without_sizes",
+        check_linear="bias_left_at_zero",
     )
     draft.run()
 
@@ -563,7 +571,13 @@ def _(draft: Draft) -> None:
         all_greater="no_all",
         normalize_images="no_axes",
         matmul_einsum="output_transposed",
+        broadcast_shape="left_alignment",
+        add_to_columns="to_rows",
+        q7="without_hardware",
+        q21="column",
+        layer_function="args_not_kept",
     )
+    draft.answer(q5='q5 = "as many as you like"', q29="q29 = sqrt")
     draft.run()
 
 
@@ -579,6 +593,11 @@ def _(draft: Draft) -> None:
         mse_grad="uses_autograd",
         LinearLayer="subclass_of_nn_linear",
         conv2d="uses_f_conv2d",
+        broadcast_shape="asks_torch",
+        expand_like="repeated",
+        add_to_columns_none="by_unsqueeze",
+        init_scale="with_torch",
+        mse_lin_grads="autograd",
     )
     draft.run()
 
@@ -615,12 +634,16 @@ def _(draft: Draft) -> None:
 
 @student("tomas_novak")
 def _(draft: Draft) -> None:
-    """Half finished: stubs, a `pass`, a `return None`, a deleted answer."""
+    """Half finished: stubs, a `pass`, a `return None`, a deleted answer, questions left open or begun."""
     draft.right(5)
     stubs = Draft()
-    for name in ("matmul_einsum", "mse_grad", "relu_grad", "forward_and_backward", "conv2d"):
+    for name in (
+        *("matmul_einsum", "mse_grad", "relu_grad", "forward_and_backward", "conv2d"),
+        *("q25", "q26", "q40", "chain_rule", "Relu", "layer_classes", "layer_function", "check_linear"),
+    ):
         draft.answer(**{name: stubs.cells[stubs.at(name)].source})
-    draft.answer(mse="def mse(output, targ):\n    pass", LinearLayer="# TODO")
+    draft.answer(mse="def mse(output, targ):\n    pass", LinearLayer="# TODO", q38="q38 = None")
+    draft.answer(q27='q27 = {"x", "w1", "w2", "l1"}  # and?\nraise NotImplementedError')
     draft.answer(matmul_broadcast="def matmul_broadcast(a, b):\n    # how?\n    return None")
     draft.remove("lin_grad")
     draft.run()
@@ -704,7 +727,7 @@ def matmul_broadcast(a, b):
 @student("yara_haddad")
 def _(draft: Draft) -> None:
     """Ends the process from inside an answer."""
-    draft.right(4, forward_and_backward="all_inline")
+    draft.right(4, forward_and_backward="all_inline", layer_function="abstract")
     draft.answer(relu="import os\n\ndef relu(x):\n    os._exit(0)")
     draft.run()
 

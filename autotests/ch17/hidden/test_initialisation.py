@@ -1,0 +1,30 @@
+"""How large random weights should be, and what becomes of activations when they are not: more sizes."""
+
+from math import isfinite, log, sqrt
+
+import pytest
+
+from grader.answers import number
+from grader.compare import assert_close
+from grader.findings import Mismatch
+from grader.model import Finding
+
+pytestmark = pytest.mark.hidden
+
+
+@pytest.mark.exercise("activation_std", points=0.5)
+def test_activation_std_of_any_size(student):
+    """Each product multiplies the standard deviation by the same factor, whatever the scale, depth and size."""
+    for scale, n_layers, n, seed in ((0.5, 1, 200, 7), (0.3, 6, 96, 8), (0.0625, 8, 144, 9), (2.0, 3, 120, 10)):
+        std = number(student.activation_std(scale, n_layers, n, seed))
+        expected = (scale * sqrt(n)) ** n_layers
+        if not (isfinite(std) and std > 0 and abs(log(std) - log(expected)) <= 0.8):
+            raise Mismatch(Finding("wrong", "std_magnitude"))
+
+
+@pytest.mark.exercise("init_scale", points=0.5)
+def test_init_scale_of_any_size(student, reference):
+    """Right for any number of inputs."""
+    for n_in in (1, 3, 784, 10_000):
+        for relu in (True, False):
+            assert_close(number(student.init_scale(n_in, relu)), reference.init_scale(n_in, relu))

@@ -1,0 +1,178 @@
+"""Layers as objects that know their own backward pass: more sizes, dtypes and layouts, and several at once."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from grader.compare import assert_close
+from grader.findings import Mismatch
+from grader.model import Finding
+
+pytestmark = pytest.mark.hidden
+
+
+def autograd(function, *tensors):
+    """Gradients of ``function(*tensors)``, a rank-0 loss, by autograd on copies of the tensors."""
+    leaves = [t.detach().clone().requires_grad_() for t in tensors]
+    return torch.autograd.grad(function(*leaves), leaves)
+
+
+def assert_gradients(expected, **tensors):
+    """``.g`` of each of the named tensors is the gradient expected."""
+    for (name, tensor), gradient in zip(tensors.items(), expected, strict=True):
+        assert_close(getattr(tensor, "g", None), gradient, what=f"{name}.g")
+
+
+def linear_gradients(inp, w, b, d):
+    """The gradients for ``inp``, ``w`` and ``b``, where ``d`` is the gradient for ``inp @ w + b``."""
+    return autograd(lambda inp, w, b: ((inp @ w + b) * d).sum(), inp, w, b)
+
+
+def check_relu(layer, inp, d):
+    """One pass forward and back."""
+    out = layer(inp)
+    assert_close(out, inp.detach().clamp_min(0))
+    out.g = d
+    layer.backward()
+    assert_gradients([torch.where(inp > 0, d, 0.0)], inp=inp)
+
+
+def check_linear(make, inp, w, b, d):
+    """One pass forward and back."""
+    layer = make(w, b)
+    out = layer(inp)
+    assert_close(out, (inp @ w + b).detach())
+    out.g = d
+    layer.backward()
+    assert_gradients(linear_gradients(inp, w, b, d), inp=inp, w=w, b=b)
+
+
+def check_mse(make, inp, targ):
+    """One pass forward and back."""
+    layer = make()
+    assert_close(layer(inp, targ), F.mse_loss(inp.squeeze(-1), targ))
+    layer.backward()
+    assert_gradients(autograd(lambda x: F.mse_loss(x.squeeze(-1), targ), inp), inp=inp)
+
+
+def linears(randn):
+    """``inp, w, b, d`` in other sizes, dtypes and layouts."""
+    for bs, n_in, n_out in ((1, 3, 2), (4, 1, 1), (3, 3, 3)):
+        yield randn(bs, n_in), randn(n_in, n_out), randn(n_out), randn(bs, n_out)
+    double = torch.float64
+    yield randn(4, 2, dtype=double), randn(2, 5, dtype=double), randn(5, dtype=double), randn(4, 5, dtype=double)
+    yield randn(3, 6).t(), randn(2, 3).t(), randn(4)[::2], randn(2, 6).t()
+
+
+def zeros_and_views(randn):
+    """``inp, d`` with zeros among the inputs, in other sizes, dtypes and layouts."""
+    yield torch.tensor([[0.0, 1.0, -1.0], [2.0, 0.0, -3.0]]), torch.tensor([[5.0, -4.0, 3.0], [0.5, -6.0, 7.0]])
+    yield randn(3, 2, dtype=torch.float64), randn(3, 2, dtype=torch.float64)
+    yield randn(4, 3).t(), randn(3, 4)
+    yield randn(2, 3, 2), randn(2, 3, 2)
+
+
+@pytest.mark.exercise("Relu", points=0.5)
+def test_relu_layer_of_any_tensor(student, randn):
+    """Right for any shape, dtype and memory layout; the slope at exactly 0 is 0."""
+    for inp, d in zeros_and_views(randn):
+        check_relu(student.Relu(), inp, d)
+
+
+@pytest.mark.exercise("Relu", points=0.5)
+def test_relu_layers_are_independent(student, randn):
+    """Two layers do not disturb each other, and one that is called again works on its last input."""
+    first, second = student.Relu(), student.Relu()
+    (one, two, three), (d, e) = (randn(3, 4) for _ in range(3)), (randn(3, 4) for _ in range(2))
+    first(one)
+    second(two)
+    first.out.g, second.out.g = d, e
+    first.backward()
+    second.backward()
+    assert_gradients([torch.where(one > 0, d, 0.0), torch.where(two > 0, e, 0.0)], one=one, two=two)
+    check_relu(first, three, e)
+
+
+@pytest.mark.exercise("layer_classes", points=0.25)
+def test_lin_class_of_any_tensors(student, randn):
+    """`Lin` is right for any size, dtype and memory layout."""
+    for tensors in linears(randn):
+        check_linear(student.Lin, *tensors)
+
+
+@pytest.mark.exercise("layer_classes", points=0.25)
+def test_mse_class_of_small_batches(student, randn):
+    """`Mse` is right for a batch of one and of two, and in float64."""
+    for bs, dtype in ((1, torch.float32), (2, torch.float32), (5, torch.float64)):
+        check_mse(student.Mse, randn(bs, 1, dtype=dtype), randn(bs, dtype=dtype))
+
+
+@pytest.mark.exercise("layer_classes", points=0.25)
+def test_layer_classes_are_independent(student, randn):
+    """Two layers do not disturb each other, and one that is called again works on its last input."""
+    (w, v), (b, c), (one, two, three) = (
+        [randn(*s) for _ in range(n)] for n, s in ((2, (3, 2)), (2, (2,)), (3, (4, 3)))
+    )
+    first, second = student.Lin(w, b), student.Lin(v, c)
+    first(one)
+    out, other = first(two), second(three)
+    out.g, other.g = randn(4, 2), randn(4, 2)
+    first.backward()
+    second.backward()
+    assert_gradients(linear_gradients(two, w, b, out.g), two=two, w=w, b=b)
+    assert_gradients(linear_gradients(three, v, c, other.g), three=three, v=v, c=c)
+
+
+@pytest.mark.exercise("layer_classes", points=0.25)
+def test_model_agrees_with_the_solution(student, reference, randn):
+    """`Model` agrees with the solution for networks and batches of other sizes."""
+    for bs, n_in, n_hidden in ((1, 3, 4), (8, 2, 1), (3, 5, 6)):
+        weights, x = (randn(n_in, n_hidden), randn(n_hidden), randn(n_hidden, 1), randn(1)), randn(bs, n_in)
+        targ, twins = randn(bs), [t.clone() for t in (*weights, x)]
+        model, expected = student.Model(*weights), reference.Model(*twins[:4])
+        assert_close(model(x, targ), expected(twins[4], targ))
+        model.backward()
+        expected.backward()
+        w1, b1, w2, b2 = weights
+        assert_gradients([t.g for t in twins], w1=w1, b1=b1, w2=w2, b2=b2, x=x)
+
+
+@pytest.mark.exercise("layer_function", points=0.25)
+def test_functions_of_small_batches(student, randn):
+    """Right for a batch of one; the slope of the ReLU at exactly 0 is 0."""
+    for inp, d in zeros_and_views(randn):
+        check_relu(student.ReluFunction(), inp, d)
+    for bs, dtype in ((1, torch.float32), (2, torch.float32), (5, torch.float64)):
+        check_mse(student.MseFunction, randn(bs, 1, dtype=dtype), randn(bs, dtype=dtype))
+
+
+@pytest.mark.exercise("layer_function", points=0.25)
+def test_lin_function_of_any_tensors(student, randn):
+    """`LinFunction` is right for any size, dtype and memory layout."""
+    for tensors in linears(randn):
+        check_linear(student.LinFunction, *tensors)
+
+
+@pytest.mark.exercise("layer_function", points=0.25)
+def test_functions_share_a_base(student, randn):
+    """The three layers are built on `LayerFunction`."""
+    check_mse(student.MseFunction, randn(3, 1), randn(3))
+    base = student.value("LayerFunction")
+    for name in ("ReluFunction", "LinFunction", "MseFunction"):
+        bases = student.value(name).mro()
+        if base._number not in [getattr(kind, "_number", None) for kind in bases]:
+            raise Mismatch(Finding("wrong", "not_a_subclass", {"name": name, "base": "LayerFunction"}))
+
+
+@pytest.mark.exercise("layer_function", points=0.25)
+def test_functions_are_independent(student, randn):
+    """Two layers do not disturb each other, and one that is called again works on its last input."""
+    first, second = student.ReluFunction(), student.ReluFunction()
+    (one, two, three), (d, e) = (randn(3, 4) for _ in range(3)), (randn(3, 4) for _ in range(2))
+    first(one)
+    second(two)
+    first.out.g, second.out.g = d, e
+    first.backward()
+    second.backward()
+    assert_gradients([torch.where(one > 0, d, 0.0), torch.where(two > 0, e, 0.0)], one=one, two=two)
+    check_relu(first, three, e)

@@ -1,0 +1,167 @@
+"""`check_linear`, the student's own test: tried on right layers in several styles, and on broken ones.
+
+Each of those is broken in one way. Which is which is known on this side only: every class has the same name, and they
+come in an order drawn by the check.
+"""
+
+import pytest
+import torch
+
+from grader.findings import Mismatch, StudentRaised
+from grader.model import Finding
+from grader.sandbox.wire import Source
+
+pytestmark = pytest.mark.hidden
+
+MADE = """
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(n_out, n_in) * (2 / n_in) ** 0.5)
+        self.bias = nn.Parameter(torch.zeros(n_out))"""
+GIVEN = """
+        return x @ self.weight.t() + self.bias"""
+
+
+def layer(made=MADE, given=GIVEN):
+    """The source of a layer whose ``__init__`` and ``forward`` have these bodies, each from its line break on."""
+    return f"class Layer(nn.Module):\n    def __init__(self, n_in, n_out):{made}\n\n    def forward(self, x):{given}\n"
+
+
+def made(old, new):
+    """A layer with one thing in ``__init__`` changed."""
+    assert old in MADE
+    return layer(made=MADE.replace(old, new))
+
+
+def given(old, new):
+    """A layer with one thing in ``forward`` changed."""
+    assert old in GIVEN
+    return layer(given=GIVEN.replace(old, new))
+
+
+PLAIN = layer()
+STYLES = (
+    PLAIN,
+    layer(
+        """
+        super(Layer, self).__init__()
+        self.in_features, self.out_features = n_in, n_out
+        self.weight = nn.Parameter(torch.empty(n_out, n_in))
+        self.bias = nn.Parameter(torch.empty(n_out))
+        nn.init.kaiming_uniform_(self.weight, nonlinearity='relu')
+        nn.init.zeros_(self.bias)""",
+        """
+        return x.matmul(self.weight.T).add(self.bias)""",
+    ),
+    layer(
+        """
+        nn.Module.__init__(self)
+        self.register_parameter('weight', nn.Parameter(torch.normal(0.0, (2 / n_in) ** 0.5, (n_out, n_in))))
+        self.register_parameter('bias', nn.Parameter(torch.zeros((n_out,))))""",
+        """
+        out = torch.matmul(x, self.weight.transpose(0, 1))
+        out = out + self.bias
+        return out""",
+    ),
+)
+
+OUTPUT = {
+    "its output leaves out the bias": given(" + self.bias", ""),
+    "its output has the bias taken away": given("+", "-"),
+    "its weights are reshaped where they should be transposed": given(
+        "self.weight.t()", "self.weight.reshape(x.shape[-1], -1)"
+    ),
+    "it has a ReLU in it": given("x @ self.weight.t() + self.bias", "(x @ self.weight.t() + self.bias).relu()"),
+    "it gives another output at every call": given("self.bias", "self.bias + torch.randn(len(self.bias))"),
+}
+AXES = {
+    "it fails for an input of three axes": layer(
+        given="""
+        return (self.weight @ x.t()).t() + self.bias"""
+    ),
+    "it gives two axes for an input of one": given("x @", "torch.atleast_2d(x) @"),
+}
+PARAMETERS = {
+    "it has no bias": layer(MADE.rsplit("\n", 1)[0], GIVEN.replace(" + self.bias", "")),
+    "its bias is not a parameter": made("nn.Parameter(torch.zeros(n_out))", "torch.zeros(n_out)"),
+    "its weights are not a parameter": made(
+        "nn.Parameter(torch.randn(n_out, n_in) * (2 / n_in) ** 0.5)", "torch.randn(n_out, n_in) * (2 / n_in) ** 0.5"
+    ),
+    "its weights have shape [n_in, n_out]": layer(
+        MADE.replace("torch.randn(n_out, n_in)", "torch.randn(n_in, n_out)"), GIVEN.replace(".t()", "")
+    ),
+    "it has one bias for all outputs": made("torch.zeros(n_out)", "torch.zeros(1)"),
+    "it leaves out super().__init__()": made("super().__init__()", "pass"),
+}
+START = {
+    "its weights have standard deviation 1": made(" * (2 / n_in) ** 0.5", ""),
+    "its weights are drawn with 1/sqrt(n_in)": made("(2 / n_in)", "(1 / n_in)"),
+    "its weights are scaled by the number of outputs": made("(2 / n_in)", "(2 / n_out)"),
+    "its weights begin as zeros": made("torch.randn(n_out, n_in)", "torch.zeros(n_out, n_in)"),
+    "its bias begins at random": made("torch.zeros(n_out)", "torch.randn(n_out)"),
+}
+GRADIENTS = {
+    "no gradient reaches its weights": given("self.weight.t()", "self.weight.detach().t()"),
+    "no gradient reaches its bias": given("self.bias", "self.bias.data"),
+    "no gradient reaches its input": given("x @", "x.detach() @"),
+}
+
+
+def accepts(student, text):
+    """Does the student's test return for this layer? A stub fails the check."""
+    try:
+        student.check_linear(Source(text, "Layer"))
+    except StudentRaised as raised:
+        if raised.finding.reason == "missing":
+            raise
+        return False
+    return True
+
+
+def assert_tells_apart(student, rng, right, broken):
+    """The test accepts what is right and rejects what is broken. Raises `Mismatch` naming one that it misjudges."""
+    layers = [*right, *broken.values()]
+    accepted = {}
+    for number in torch.randperm(len(layers), generator=rng).tolist():
+        accepted[layers[number]] = accepts(student, layers[number])
+    if not all(accepted[text] for text in right):
+        raise Mismatch(Finding("wrong", "rejects_right"))
+    for kind, text in broken.items():
+        if accepted[text]:
+            raise Mismatch(Finding("wrong", "accepts_broken", {"kind": kind}))
+
+
+@pytest.mark.exercise("check_linear", points=0.5)
+def test_check_linear_of_right_layers(student, rng):
+    """Accepts layers that are right, however they are written, and not just any layer."""
+    easy = {"it leaves out super().__init__()": PARAMETERS["it leaves out super().__init__()"]}
+    assert_tells_apart(student, rng, STYLES, easy)
+
+
+@pytest.mark.exercise("check_linear", points=0.5)
+def test_check_linear_of_wrong_outputs(student, rng):
+    """Rejects layers that compute something else."""
+    assert_tells_apart(student, rng, STYLES[:1], OUTPUT)
+
+
+@pytest.mark.exercise("check_linear", points=0.25)
+def test_check_linear_of_other_axes(student, rng):
+    """Rejects layers that are right for inputs of two axes only."""
+    assert_tells_apart(student, rng, STYLES[:1], AXES)
+
+
+@pytest.mark.exercise("check_linear", points=0.5)
+def test_check_linear_of_wrong_parameters(student, rng):
+    """Rejects layers whose parameters are not as they should be."""
+    assert_tells_apart(student, rng, STYLES[:1], PARAMETERS)
+
+
+@pytest.mark.exercise("check_linear", points=0.5)
+def test_check_linear_of_wrong_starts(student, rng):
+    """Rejects layers that begin with other weights than asked for."""
+    assert_tells_apart(student, rng, STYLES[:1], START)
+
+
+@pytest.mark.exercise("check_linear", points=0.25)
+def test_check_linear_of_lost_gradients(student, rng):
+    """Rejects layers that gradients do not flow through."""
+    assert_tells_apart(student, rng, STYLES[:1], GRADIENTS)

@@ -1,0 +1,63 @@
+"""Shapes worked out by hand: every rank and order, and every kind of clash."""
+
+import itertools
+import re
+
+import pytest
+import torch
+
+from grader.compare import assert_equal
+
+pytestmark = pytest.mark.hidden
+
+
+def fits(s, t):
+    """Do two shapes broadcast?"""
+    return all(a == b or 1 in (a, b) for a, b in zip(s[::-1], t[::-1], strict=False))
+
+
+def assert_value_error(raised):
+    """A `ValueError`, or an exception of one's own on it, was raised."""
+    if "ValueError" not in raised.bases:
+        assert_equal(raised.type_name, "ValueError", what="the type of the exception")
+
+
+@pytest.mark.exercise("matmul_shape", points=0.125)
+def test_matmul_shape_of_any_sizes(student, reference):
+    """Sizes of one, square ones and lists included."""
+    for n, k, m in ((1, 1, 1), (1, 4, 1), (5, 1, 6), (3, 3, 3), (784, 50, 10)):
+        assert_equal(student.matmul_shape((n, k), (k, m)), reference.matmul_shape((n, k), (k, m)))
+        assert_equal(student.matmul_shape([n, k], [k, m]), (n, m))
+
+
+@pytest.mark.exercise("matmul_shape", points=0.25)
+def test_matmul_shape_refuses_every_other_size(student):
+    """Inner sizes that differ raise `ValueError` with both of them, also where other sizes agree or one is 1."""
+    assert_equal(student.matmul_shape((8, 6), (6, 9)), (8, 9))
+    for a, b in (((2, 3), (2, 3)), ((4, 1), (3, 4)), ((4, 5), (1, 4)), ((13, 28), (17, 13)), ([6, 2], [7, 6])):
+        raised = student.raises("matmul_shape", a, b)
+        assert_value_error(raised)
+        named = {int(digits) for digits in re.findall(r"\d{1,9}", raised.text)}
+        assert_equal(named & {a[1], b[0]}, {a[1], b[0]}, what="the set of inner sizes in the message")
+
+
+@pytest.mark.exercise("broadcast_shape", points=0.5)
+def test_broadcast_shape_as_torch_has_it(student):
+    """Right for shapes of any rank, from rank 0 on, in either order."""
+    shapes = [shape for rank in range(4) for shape in itertools.product((1, 2, 3), repeat=rank)]
+    fitting = [(s, t) for s, t in itertools.product(shapes, shapes) if fits(s, t)]
+    for s, t in fitting[::47]:
+        assert_equal(student.broadcast_shape(s, t), tuple(torch.broadcast_shapes(s, t)))
+    assert_equal(student.broadcast_shape((), ()), ())
+    assert_equal(student.broadcast_shape((7, 1, 3, 1, 5), (4, 1, 2, 1)), (7, 4, 3, 2, 5))
+
+
+@pytest.mark.exercise("broadcast_shape", points=0.25)
+def test_broadcast_shape_refuses_every_clash(student, reference):
+    """Shapes that clash on any axis raise `ValueError`, in either order."""
+    s, t = (6, 1, 4), (3, 1)
+    assert_equal(student.broadcast_shape(s, t), reference.broadcast_shape(s, t))
+    for s, t in (((3, 2), (4, 2)), ((4, 2, 5), (3, 5)), ((2, 3, 1), (3, 3, 2)), ((3,), (6,)), ((2, 3), (2,))):
+        for pair in ((s, t), (t, s)):
+            raised = student.raises("broadcast_shape", *pair)
+            assert_value_error(raised)

@@ -1,0 +1,121 @@
+"""What a tensor stores, and views on it: more ranks, dtypes and memory layouts."""
+
+import pytest
+import torch
+
+from grader.compare import assert_close, assert_equal
+from grader.findings import Mismatch
+from grader.model import Finding
+
+pytestmark = pytest.mark.hidden
+
+
+def assert_python(got, expected):
+    """``got`` is the Python value expected, and of that very type."""
+    assert_equal(got, expected)
+    assert_equal(type(got).__name__, type(expected).__name__, what="the type of the result")
+
+
+def stored(answer):
+    """A list; the chapter's own ``t.storage()`` is read as one."""
+    return list(answer) if getattr(answer, "kind", "").endswith("TypedStorage") else answer
+
+
+@pytest.mark.exercise("to_python", points=0.25)
+def test_to_python_of_every_dtype(student):
+    """Right for every dtype of floats and integers, also far from zero."""
+    for dtype in (torch.float32, torch.float64, torch.float16):
+        assert_python(student.to_python(torch.tensor(-0.375, dtype=dtype)), -0.375)
+        assert_python(student.to_python(torch.tensor(4, dtype=dtype)), 4.0)
+    for dtype in (torch.int64, torch.int32, torch.int16, torch.uint8):
+        assert_python(student.to_python(torch.tensor(1, dtype=dtype)), 1)
+    assert_python(student.to_python(torch.tensor(2**53 + 1)), 2**53 + 1)
+    assert_python(student.to_python(torch.tensor(1e300, dtype=torch.float64)), 1e300)
+
+
+@pytest.mark.exercise("to_python", points=0.25)
+def test_to_python_of_false_zero_and_elements(student, reference, randn):
+    """Right for False and zeros, for an element of a larger tensor, and for a loss that requires a gradient."""
+    x = randn(3, 2).requires_grad_()
+    for t in (torch.tensor(False), torch.tensor(0), torch.tensor(0.0), x[1, 0], x.detach().pow(2).mean()):
+        assert_python(student.to_python(t), reference.to_python(t))
+
+
+@pytest.mark.exercise("expand_like", points=0.5)
+def test_expand_like_of_any_rank(student, randn):
+    """Right for tensors of any rank, size, dtype and memory layout, with and without gradients."""
+    for c, m in (
+        (randn(1), randn(3)),
+        (randn(1, 3), randn(2, 3)),
+        (randn(1), randn(2, 2)),
+        (randn(2)[0], randn(2, 3)),
+        (randn(4, 1, 3, dtype=torch.float64), randn(2, 4, 5, 3)),
+        (randn(3, 4).t(), randn(2, 4, 3)),
+        (randn(6)[::2], randn(5, 3)),
+        (randn(3, 3), randn(3, 3)),
+        (randn(3).requires_grad_(), randn(2, 3)),
+    ):
+        assert_close(student.expand_like(c, m), c.detach().expand_as(m))
+
+
+@pytest.mark.exercise("expand_like", points=0.25)
+def test_expand_like_never_copies(student, reference, randn):
+    """The memory is that of `c` for every rank and layout."""
+    for c, m in ((randn(1), randn(3, 2)), (randn(4, 1, 3), randn(2, 4, 5, 3)), (randn(3, 4).t(), randn(2, 4, 3))):
+        out, expected = student.expand_like(c, m), reference.expand_like(c, m)
+        assert_close(out, expected)
+        if not student.shares_storage(out, c):
+            raise Mismatch(Finding("wrong", "not_shared"))
+        assert_equal(list(out.stride()), list(expected.stride()), what="the list of strides")
+
+
+def matrices_and_columns(randn):
+    """Pairs [n, m], [n]: sizes of one, square ones, float64, views, and tensors that require gradients."""
+    for n, k in ((1, 4), (4, 1), (1, 1), (3, 3), (2, 5)):
+        yield randn(n, k), randn(n)
+    yield randn(3, 2, dtype=torch.float64), randn(3, dtype=torch.float64)
+    yield randn(4, 3).t(), randn(6)[::2]
+    yield randn(3, 2).requires_grad_(), randn(3).requires_grad_()
+
+
+@pytest.mark.exercise("add_to_columns", points=0.5)
+def test_add_to_columns_of_any_size(student, reference, randn):
+    """Right for matrices of any size, float dtype and memory layout, with and without gradients."""
+    for m, c in matrices_and_columns(randn):
+        assert_close(student.add_to_columns(m, c), reference.add_to_columns(m, c).detach())
+
+
+@pytest.mark.exercise("add_to_columns_none", points=0.5)
+def test_add_to_columns_none_of_any_size(student, reference, randn):
+    """Right for matrices of any size, float dtype and memory layout, with and without gradients."""
+    for m, c in matrices_and_columns(randn):
+        assert_close(student.add_to_columns_none(m, c), reference.add_to_columns_none(m, c).detach())
+
+
+@pytest.mark.exercise("memory_contents", points=0.5)
+def test_memory_contents_of_views(student):
+    """In the order of the memory, for transposed, expanded and doubly expanded tensors."""
+    t = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    assert_equal(stored(student.memory_contents(t.t())), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    assert_equal(stored(student.memory_contents(t[:, None].expand(2, 5, 3))), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    assert_equal(stored(student.memory_contents(t.permute(1, 0).expand(2, 3, 2))), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    assert_equal(stored(student.memory_contents(torch.tensor(7.0).expand(3, 4))), [7.0])
+
+
+@pytest.mark.exercise("memory_contents", points=0.5)
+def test_memory_contents_of_equal_numbers(student, reference):
+    """Equal numbers stored twice count twice."""
+    c = torch.tensor([[3.0, 3.0], [3.0, 1.0]])
+    for t in (c, c.t(), c.expand(2, 2, 2)):
+        assert_equal(stored(student.memory_contents(t)), reference.memory_contents(t))
+
+
+@pytest.mark.exercise("memory_contents", points=0.25)
+def test_memory_contents_of_every_dtype(student):
+    """Numbers, not bytes, for every dtype, with and without gradients."""
+    for dtype in (torch.float64, torch.int64, torch.int16, torch.float32):
+        t = torch.tensor([5, -6, 7], dtype=dtype)
+        assert_equal(stored(student.memory_contents(t)), t.tolist())
+        assert_equal(stored(student.memory_contents(t.expand(2, 3))), t.tolist())
+    t = torch.tensor([0.5, 1.5], requires_grad=True)
+    assert_equal(stored(student.memory_contents(t)), [0.5, 1.5])

@@ -1,0 +1,39 @@
+"""`check_linear`, the student's own test: tried on a layer that is right and on one that is not."""
+
+import pytest
+
+from grader.findings import Mismatch, StudentRaised
+from grader.model import Finding
+from grader.sandbox.wire import Source
+
+RIGHT = """
+class Layer(nn.Linear):
+    def __init__(self, n_in, n_out):
+        super().__init__(n_in, n_out)
+        nn.init.kaiming_normal_(self.weight)
+        nn.init.zeros_(self.bias)
+"""
+BROKEN = """
+class Layer(nn.Identity):
+    pass
+"""
+
+
+def accepts(student, text):
+    """Does the student's test return for this layer? A stub fails the check."""
+    try:
+        student.check_linear(Source(text, "Layer"))
+    except StudentRaised as raised:
+        if raised.finding.reason == "missing":
+            raise
+        return False
+    return True
+
+
+@pytest.mark.exercise("check_linear", points=0.5)
+def test_check_linear(student):
+    """Returns for a layer that is right, and raises for one that gives back its input and has no parameters."""
+    if not accepts(student, RIGHT):
+        raise Mismatch(Finding("wrong", "rejects_right", {"kind": "one made from nn.Linear"}))
+    if accepts(student, BROKEN):
+        raise Mismatch(Finding("wrong", "accepts_broken", {"kind": "it gives back its input and has no parameters"}))

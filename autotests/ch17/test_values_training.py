@@ -1,0 +1,71 @@
+"""Questions about einsum and training: here only whether an answer has a usable form; hidden checks judge the value."""
+
+import pytest
+
+from grader.answers import demand, letters, nested, number, words
+from grader.findings import Mismatch
+from grader.model import Finding
+
+
+def of_form(right, asked):
+    """The answer has the form ``asked`` for, or else the message names it."""
+    if not right:
+        raise Mismatch(Finding("wrong", "answer_form", {"asked": asked}))
+
+
+@pytest.mark.exercise("q24", points=0.125)
+def test_q24_form(student):
+    """`q24` is a list of numbers, or of such lists."""
+    of_form(nested(student.value("q24")), "a list of numbers, or a list of such lists")
+
+
+@pytest.mark.exercise("q25", points=0.125)
+def test_q25_form(student):
+    """`q25` and `q25_today` are sets of letters from A to J."""
+    for name in ("q25", "q25_today"):
+        demand(len(letters(student.value(name), "ABCDEFGHIJ")) > 0)
+
+
+@pytest.mark.exercise("q26", points=0.125)
+def test_q26_form(student):
+    """`q26` holds each of the nine letters once."""
+    of_form(sorted("".join(words(student.value("q26")))) == [*"abcdefghi"], "the letters A to I, each once, in order")
+
+
+@pytest.mark.exercise("q27", points=0.125)
+def test_q27_form(student):
+    """`q27` holds names from the list."""
+    listed = {"x", "w1", "b1", "l1", "l2", "w2", "b2", "out", "loss", "y"}
+    of_form({*words(student.value("q27"))} <= listed, "names from the list")
+
+
+@pytest.mark.exercise("q29", points=0.125)
+def test_q29_form(student):
+    """`q29` is a positive number."""
+    of_form(number(student.value("q29")) > 0, "a positive number")
+
+
+@pytest.mark.exercise("q32", points=0.125)
+def test_q32_form(student):
+    """`q32` is a pair of shapes."""
+    of_form(len(nested(student.value("q32"))) == 2, "a pair of shapes")
+
+
+@pytest.mark.exercise("q36", points=0.125)
+def test_q36_form(student):
+    """`q36` is a list of the functions' names."""
+    names = {"lin_grad", "mse_grad", "relu_grad"}
+    of_form({word.split("(")[0] for word in words(student.value("q36"))} & names, "a list of names")
+
+
+@pytest.mark.exercise("q38", points=0.125)
+def test_q38_form(student):
+    """`q38` is a set of names of methods."""
+    names = words(student.value("q38"))
+    of_form(all(name.split(".")[-1].isidentifier() for name in names), "names of methods")
+
+
+@pytest.mark.exercise("q40", points=0.125)
+def test_q40_form(student):
+    """`q40` is one letter from A to F."""
+    of_form(len(letters(student.value("q40"), "ABCDEF")) == 1, "one letter")

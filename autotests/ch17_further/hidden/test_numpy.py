@@ -1,0 +1,206 @@
+"""The chapter in NumPy: more sizes, dtypes and layouts."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from grader.compare import assert_close
+
+pytestmark = pytest.mark.hidden
+
+
+def arrays(randn, *shapes):
+    """A float64 array of random numbers for each shape."""
+    return [randn(*shape, dtype=torch.float64).numpy() for shape in shapes]
+
+
+def as_torch(*values):
+    """Arrays as tensors, for torch to say what is right."""
+    return [torch.from_numpy(value.copy()) for value in values]
+
+
+def assert_number(got, expected):
+    """A loss: one number, as a NumPy number, an array of rank 0 or a Python float."""
+    if isinstance(got, np.generic):
+        got = np.asarray(got)
+    assert_close(got, expected.item() if isinstance(got, float) else expected.numpy())
+
+
+def autograd(loss, *values):
+    """The gradients of ``loss(*tensors)`` by autograd, as a tuple of arrays."""
+    leaves = [tensor.requires_grad_() for tensor in as_torch(*values)]
+    out = loss(*leaves)
+    return tuple(gradient.numpy() for gradient in torch.autograd.grad(out, leaves, torch.ones_like(out)))
+
+
+def two_layers(targ):
+    """The two-layer net's loss as a function of its input, weights and biases."""
+
+    def loss(inp, w1, b1, w2, b2):
+        return F.mse_loss((torch.relu(inp @ w1 + b1) @ w2 + b2).squeeze(-1), torch.from_numpy(targ.copy()))
+
+    return loss
+
+
+def views(randn, *shape):
+    """The same shape in three memory layouts in float64, and once in float32."""
+    (plain,) = arrays(randn, shape)
+    yield plain
+    yield arrays(randn, shape[::-1])[0].T
+    yield arrays(randn, [2 * n for n in shape])[0][(slice(1, None, 2),) * len(shape)]
+    yield plain.astype(np.float32)
+
+
+@pytest.mark.exercise("np_relu", points=0.25)
+def test_np_relu_of_any_array(student, randn):
+    """Right for any shape, float dtype and memory layout; the input stays."""
+    for shape in ((3, 4), (5,), (2, 3, 2), (1, 1)):
+        for x in views(randn, *shape):
+            assert_close(student.np_relu(x), np.maximum(x, 0))
+
+
+@pytest.mark.exercise("np_relu", points=0.25)
+def test_np_relu_of_zeros_and_infinities(student):
+    """Zeros and infinities are numbers like any other."""
+    x = np.array([[0.0, 2.0, np.inf], [-np.inf, 1e-300, -1e300]])
+    assert_close(student.np_relu(x), np.array([[0.0, 2.0, np.inf], [0.0, 1e-300, 0.0]]))
+
+
+@pytest.mark.exercise("np_lin", points=0.5)
+def test_np_lin_of_any_array(student, randn):
+    """Right for any size, float dtype and memory layout."""
+    for bs, n_in, n_out in ((3, 4, 2), (1, 3, 3), (3, 3, 3), (2, 1, 4), (4, 2, 1)):
+        for x, w, b in zip(views(randn, bs, n_in), views(randn, n_in, n_out), views(randn, n_out), strict=True):
+            assert_close(student.np_lin(x, w, b), x @ w + b)
+
+
+@pytest.mark.exercise("np_mse", points=0.5)
+def test_np_mse_of_any_batch(student, randn):
+    """Right for batches of every size, a batch of one included, and for any float dtype and memory layout."""
+    for bs in (1, 2, 7, 33):
+        for output, targ in zip(views(randn, bs, 1), views(randn, bs), strict=True):
+            assert_number(student.np_mse(output, targ), F.mse_loss(*as_torch(output[:, 0], targ)))
+
+
+@pytest.mark.exercise("np_mse_grad", points=0.75)
+def test_np_mse_grad_of_any_batch(student, randn):
+    """Right for batches of every size, a batch of one included."""
+    for bs in (1, 2, 9, 32):
+        inp, targ = arrays(randn, (bs, 1), (bs,))
+        assert_close(student.np_mse_grad(inp, targ), 2 * (inp - targ[:, None]) / bs)
+
+
+@pytest.mark.exercise("np_mse_grad", points=0.5)
+def test_np_mse_grad_of_any_array(student, randn):
+    """Right for any float dtype and memory layout."""
+    for inp, targ in zip(views(randn, 5, 1), views(randn, 5), strict=True):
+        assert_close(student.np_mse_grad(inp, targ), 2 * (inp - targ[:, None]) / 5)
+
+
+@pytest.mark.exercise("np_relu_grad", points=0.25)
+def test_np_relu_grad_at_zero(student):
+    """The slope at exactly 0 is 0."""
+    inp = np.array([[0.0, 1.0, -1.0], [2.0, 0.0, -3.0]])
+    d = np.array([[5.0, -4.0, 3.0], [0.5, -6.0, 7.0]])
+    assert_close(student.np_relu_grad(inp, d), np.array([[0.0, -4.0, 0.0], [0.5, 0.0, 0.0]]))
+
+
+@pytest.mark.exercise("np_relu_grad", points=0.25)
+def test_np_relu_grad_of_any_array(student, randn):
+    """Right for any shape, float dtype and memory layout; `inp` and `out_g` stay."""
+    for shape in ((3, 4), (1, 5), (6,)):
+        for inp, d in zip(views(randn, *shape), views(randn, *shape), strict=True):
+            assert_close(student.np_relu_grad(inp, d), np.where(inp > 0, d, np.zeros_like(d)))
+
+
+@pytest.mark.exercise("np_lin_grad", points=0.75)
+def test_np_lin_grad_of_any_size(student, randn):
+    """Right for one sample, one input, one output, and square weights."""
+    for bs, n_in, n_out in ((1, 3, 4), (7, 1, 2), (3, 5, 1), (3, 3, 3)):
+        inp, d, w, b = arrays(randn, (bs, n_in), (bs, n_out), (n_in, n_out), (n_out,))
+        expected = autograd(lambda inp, w, b, d=d: torch.from_numpy(d) * (inp @ w + b), inp, w, b)
+        assert_close(student.np_lin_grad(inp, d, w), expected, what="the tuple (inp, w, b)")
+
+
+@pytest.mark.exercise("np_lin_grad", points=0.5)
+def test_np_lin_grad_of_any_array(student, randn):
+    """Right for any float dtype and memory layout."""
+    for inp, d, w in zip(views(randn, 4, 3), views(randn, 4, 2), views(randn, 3, 2), strict=True):
+        assert_close(student.np_lin_grad(inp, d, w), (d @ w.T, inp.T @ d, d.sum(0)), what="the tuple (inp, w, b)")
+
+
+@pytest.mark.exercise("np_forward_and_backward", points=1)
+def test_np_forward_and_backward_of_any_size(student, randn):
+    """Right for a batch of one, one input and one hidden unit."""
+    for bs, n_in, nh in ((1, 3, 4), (8, 1, 3), (5, 4, 1), (4, 4, 4)):
+        inp, w1, b1, w2, b2 = values = arrays(randn, (bs, n_in), (n_in, nh), (nh,), (nh, 1), (1,))
+        (targ,) = arrays(randn, (bs,))
+        got = student.np_forward_and_backward(inp, targ, w1, b1, w2, b2)
+        assert_close(got, autograd(two_layers(targ), *values), what="the tuple (inp, w1, b1, w2, b2)")
+
+
+@pytest.mark.exercise("np_forward_and_backward", points=0.5)
+def test_np_forward_and_backward_of_any_array(student, randn):
+    """Right for any memory layout, also where much of the hidden layer is at 0."""
+    inp, targ, w1, b1, w2, b2 = (
+        arrays(randn, [2 * n for n in shape])[0][(slice(None, None, 2),) * len(shape)]
+        for shape in ((6, 3), (6,), (3, 5), (5,), (5, 1), (1,))
+    )
+    got = student.np_forward_and_backward(inp, targ, w1, b1 - 1, w2, b2)
+    expected = autograd(two_layers(targ), inp, w1, b1 - 1, w2, b2)
+    assert_close(got, expected, what="the tuple (inp, w1, b1, w2, b2)")
+
+
+@pytest.mark.exercise("np_matmul_broadcast", points=0.5)
+def test_np_matmul_broadcast_of_any_array(student, randn):
+    """Right for any size and memory layout."""
+    for n, k, m in ((1, 4, 3), (4, 1, 3), (3, 4, 1), (3, 3, 3), (7, 2, 5)):
+        a, b = arrays(randn, (k, 2 * n), (m, k))
+        a, b = a.T[::2], b.T
+        assert_close(student.np_matmul_broadcast(a, b), a @ b)
+
+
+@pytest.mark.exercise("np_matmul_broadcast", points=0.5)
+def test_np_matmul_broadcast_refuses_sizes_that_do_not_fit(student, randn):
+    """Raises an exception when the inner sizes differ."""
+    a, b = arrays(randn, (3, 4), (4, 2))
+    assert_close(student.np_matmul_broadcast(a, b), a @ b)
+    for left, right in (((3, 4), (5, 2)), ((2, 3), (2, 3)), ((3, 1), (4, 2)), ((3, 4), (1, 2))):
+        student.raises("np_matmul_broadcast", *arrays(randn, left, right))
+
+
+@pytest.mark.exercise("np_conv2d", points=0.5)
+def test_np_conv2d_of_any_size(student, randn):
+    """Right for any number of images and channels, and any size of image and kernel."""
+    for sizes in (
+        ((1, 1, 4, 4), (1, 1, 1, 1)),
+        ((2, 3, 3, 2), (4, 3, 3, 2)),
+        ((3, 1, 5, 4), (1, 1, 2, 3)),
+        ((1, 2, 1, 6), (3, 2, 1, 4)),
+        ((3, 3, 3, 3), (3, 3, 3, 3)),
+    ):
+        x, w = arrays(randn, *sizes)
+        (b,) = arrays(randn, (len(w),))
+        assert_close(student.np_conv2d(x, w), F.conv2d(*as_torch(x, w)).numpy())
+        assert_close(student.np_conv2d(x, w, b, 1, 1), F.conv2d(*as_torch(x, w, b), padding=1).numpy())
+
+
+@pytest.mark.exercise("np_conv2d", points=0.5)
+def test_np_conv2d_of_any_stride_and_padding(student, randn):
+    """Right for any stride and padding, also where the last step does not fill the image."""
+    x, w, b = arrays(randn, (2, 3, 8, 6), (2, 3, 2, 3), (2,))
+    for stride, padding in ((3, 0), (2, 2), (1, 3), (4, 1)):
+        expected = F.conv2d(*as_torch(x, w, b), stride=stride, padding=padding).numpy()
+        assert_close(student.np_conv2d(x, w, b, stride=stride, padding=padding), expected)
+
+
+@pytest.mark.exercise("np_conv2d", points=1)
+def test_np_conv2d_of_any_array(student, randn):
+    """Right for any memory layout."""
+    x, w, b = arrays(randn, (2, 6, 5, 3), (3, 2, 4, 3), (8,))
+    x, w, b = x.transpose(0, 3, 1, 2), w.transpose(2, 0, 3, 1), b[::2]
+    assert_close(student.np_conv2d(x, w, b, 2, 1), F.conv2d(*as_torch(x, w, b), stride=2, padding=1).numpy())
+    x, w = arrays(randn, (2, 4, 10, 6), (3, 2, 2, 3))
+    x = x[:, ::2, ::2]
+    assert_close(student.np_conv2d(x, w), F.conv2d(*as_torch(x, w)).numpy())

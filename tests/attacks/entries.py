@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CORPUS = Path(__file__).parent / "corpus"
 HONEST = "Honest but awkward"
 EXERCISES = ("relu", "matmul_loops", "mse", "mse_grad", "LinearLayer")
-STUB = "raise NotImplementedError"
+FEW = ("relu", "mse")
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +55,11 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The name of its file, without the ending."""
         return self.student or self.name
 
+    def is_about(self, exercises: Sequence[str]) -> bool:
+        """Is everything that it changes among these exercises?"""
+        names = {*self.answers, *self.costs, *self.public} - {"*"}
+        return self.kind != HONEST and not self.file and names <= set(exercises)
+
 
 def load(name: str) -> list[Entry]:
     """The entries of one file of the corpus; its first key is the class that attacks.md gives them."""
@@ -70,6 +76,11 @@ def attacks() -> list[Entry]:
 def honest() -> list[Entry]:
     """All that is honest but awkward."""
     return load("honest")
+
+
+def lines() -> dict[str, list[str]]:
+    """What the corpus has to cover, by class."""
+    return tomllib.loads((CORPUS.parent / "lines.toml").read_text(encoding="utf-8"))
 
 
 def snippets() -> dict[str, str]:

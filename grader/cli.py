@@ -1,4 +1,4 @@
-"""The command line: ``grader grade`` and ``grader verify``.
+"""The command line: ``grader grade``, ``grader verify`` and ``grader table``.
 
 Exit codes: 0 every submission got a result; 1 something was *not run* through our fault (it is named); 2 unusable
 arguments, or a machine on which student code cannot be confined.
@@ -72,6 +72,13 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     check.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
     check.set_defaults(run=verify_command)
+    page = commands.add_parser(
+        "table",
+        help="write what is asked and how it is graded",
+        description="Print a page in Markdown: each exercise's question, answer, checks and known mistakes.",
+    )
+    page.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
+    page.set_defaults(run=table_command)
     return top
 
 
@@ -129,6 +136,14 @@ def _grade(options: argparse.Namespace, course: Course, assignment: Assignment, 
     page = (out / "index.html").absolute()
     console.print(f"{len(results)} submissions in {seconds:.1f} s; class page: {page}", highlight=False, soft_wrap=True)
     return _verdict(results, trouble)
+
+
+def table_command(options: argparse.Namespace) -> int:
+    """``grader table``: the page on standard output."""
+    from grader.overview import table
+
+    print(table(Course.find(options.course)), end="")
+    return OK
 
 
 def verify_command(options: argparse.Namespace) -> int:

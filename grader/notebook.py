@@ -267,7 +267,9 @@ class _Rebuilt:
         """Does an edited locked cell add to the released one, without putting something else in place of it?"""
         original, python = source.to_python(self.released.cells[entry.grade_id].source), entry.code.python
         added = source.added(python, original) if len(python) <= MAX_COMPARED else python
-        return bool(added) and not source.names(added) & source.names(original, imported=False)
+        replaced = source.names(added) & source.names(original, imported=False)
+        replaced |= source.names(added, imported=False) & source.names(original)
+        return bool(added) and not replaced
 
     @cached_property
     def run(self) -> list[tuple[int, RunCell]]:

@@ -92,35 +92,38 @@ def _spelled(text: str) -> str:
 
 def stale(assignment: Assignment) -> list[str] | None:
     """Is the released notebook what nbgrader makes of the source today? None where nbgrader is not installed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what nbgrader's libraries will do away with some day says nothing of ours
-        try:
-            made = _made(assignment)
-        except ImportError:
-            return None
+    try:
+        fresh = made(assignment)
+    except ImportError:
+        return None
     released = assignment.notebooks[0]
     given = nbformat.read(released, as_version=4)
-    if made == given:
+    if fresh == given:
         return []
-    pairs = zip(made.cells, given.cells, strict=False)
+    pairs = zip(fresh.cells, given.cells, strict=False)
     first = next((number for number, (ours, theirs) in enumerate(pairs, 1) if ours != theirs), None)
     where = f"cell {first}" if first else "the number of cells, or the notebook's metadata"
     return [f"{released}: {where} is not what nbgrader makes of the source; run: make release"]
 
 
-def _made(assignment: Assignment) -> nbformat.NotebookNode:
-    """The source after the steps of ``nbgrader generate_assignment``, but for the one that writes the gradebook."""
-    from nbgrader.converters.generate_assignment import GenerateAssignment
-    from nbgrader.preprocessors import SaveCells
-    from traitlets.config.loader import Config, PyFileConfigLoader
+def made(assignment: Assignment) -> nbformat.NotebookNode:
+    """The source after the steps of ``nbgrader generate_assignment``, but for the one that writes the gradebook.
 
-    file = assignment.root / "nbgrader_config.py"
-    config = PyFileConfigLoader(file.name, str(file.parent)).load_config() if file.is_file() else Config()
-    notebook: nbformat.NotebookNode = nbformat.read(assignment.notebooks[1], as_version=4)
-    resources: dict[str, object] = {}
-    for step in GenerateAssignment.class_traits()["preprocessors"].default():
-        if step is not SaveCells:
-            notebook, resources = step(config=config).preprocess(notebook, resources)
+    Raises `ImportError` where nbgrader is not installed.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what nbgrader's libraries will do away with some day says nothing of ours
+        from nbgrader.converters.generate_assignment import GenerateAssignment
+        from nbgrader.preprocessors import SaveCells
+        from traitlets.config.loader import Config, PyFileConfigLoader
+
+        file = assignment.root / "nbgrader_config.py"
+        config = PyFileConfigLoader(file.name, str(file.parent)).load_config() if file.is_file() else Config()
+        notebook: nbformat.NotebookNode = nbformat.read(assignment.notebooks[1], as_version=4)
+        resources: dict[str, object] = {}
+        for step in GenerateAssignment.class_traits()["preprocessors"].default():
+            if step is not SaveCells:
+                notebook, resources = step(config=config).preprocess(notebook, resources)
     return notebook
 
 

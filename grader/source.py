@@ -93,6 +93,7 @@ def to_python(text: str) -> str:
     """
     if not text.strip():
         return ""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")  # line ends to Python, each of them
     if not _NOT_ONLY_PYTHON.search(text) and parsed(text) is not None:
         return text
     return _unwrapped(_transformed(text))
@@ -208,7 +209,7 @@ def added(python: str, original: str) -> str:
     if tree is None or released is None:
         return ""
     known = set(statements(released))
-    lines = python.splitlines()
+    lines = python.split("\n")
     # The spans first: comparing drops docstrings from the tree.
     spans = [lines[node.lineno - 1 : node.end_lineno] for node in tree.body]
     return "\n".join("\n".join(span) for span, text in zip(spans, statements(tree), strict=True) if text not in known)

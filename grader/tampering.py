@@ -30,6 +30,7 @@ from grader.vocabulary import (
 
 _LIBRARIES = {module.__name__: module for module in (builtins, io, math, numpy, operator, os, random, sys, torch)}
 _SHELL = "builtins.get_ipython."
+_HONEST_SHELL_SETTINGS = frozenset({"ast_node_interactivity"})
 
 
 def tampering(cells: Sequence[tuple[str, str]]) -> list[str]:
@@ -68,6 +69,8 @@ def _reaches_for(path: str) -> str:
 def _replaces(store: Store, book: Notebook) -> str:
     """The library's attribute that an assignment replaces, or "": one that the library does not have is an addition."""
     for value in book.values(store.base, store.scope, store.order):
+        if isinstance(value, Lib) and f"{value.path}." == _SHELL and store.attr not in _HONEST_SHELL_SETTINGS:
+            return f"get_ipython().{store.attr} = ..."
         if isinstance(value, Lib) and "()" not in value.path:
             path = f"{value.path}.{store.attr}"
             root = path.partition(".")[0]

@@ -177,3 +177,10 @@ PIECES = [*"%!?\n#\\\f;1()", "%%time", "x", " = ", '"""', "'", "def f():", "\n  
 def test_any_mix_of_pieces_is_read(text):
     python = to_python(text)
     assert not python or parsed(python) is not None
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\f\n"])
+def test_unusual_line_ends(end):
+    """Lines end where Python ends them: `%time` in a file of an old Mac, a form feed."""
+    assert names(to_python(f"a = 1{end}%time b = 2{end}%time c = 3{end}")) == {"a", "b", "c"}
+    assert parsed(to_python(f"%time t{end * 30}%time {end}")) is not None  # whatever is left of it

@@ -31,6 +31,7 @@ from grader.sandbox.wire import Done, Hello, Order, Reply, Request, Start
 TRIES = 3
 START_SECONDS = 120.0
 STEP_SECONDS = 0.05
+_GLANCE = 0.001
 PIECE = 1 << 16  # what a pipe holds
 FOLDER_BYTES = 256 << 20
 FOLDER_FILES = 2_000
@@ -247,6 +248,8 @@ class Worker:
 
     def request(self, request: Request, blobs: Sequence[memoryview], limits: Limits) -> tuple[Reply, wire.Blobs]:
         """Send one request and read its one reply, within ``limits``."""
+        if self._ended:
+            raise WorkerGone("died")
         deadline = _Deadline(self, limits.cpu, limits.wall)
         try:
             if self._surplus():
@@ -269,13 +272,23 @@ class Worker:
             raise
 
     def _surplus(self, wait: float = 0.0) -> bool:
-        """Is there a byte that nobody asked for? An end of file is none: the next read will find it."""
-        if wait:
-            select.select([self._inbox], [], [], wait)
+        """Is there a byte that nobody asked for? An end of file is none: the next read will find it.
+
+        ``wait`` for it as many seconds, unless the worker is seen to wait for us: then it has said what it had to say.
+        """
+        until = time.monotonic() + wait
+        while wait and not self._idle() and time.monotonic() < until:
+            select.select([self._inbox], [], [], _GLANCE)
         try:
             return bool(os.read(self._inbox, 1))
         except OSError:  # nothing there, as it should be
             return False
+
+    def _idle(self) -> bool:
+        try:
+            return psutil.Process(self._pid).status() == psutil.STATUS_SLEEPING
+        except psutil.Error:
+            return True
 
     def _write(self, parts: Sequence[bytes | memoryview], deadline: _Deadline) -> None:
         views = [memoryview(part).cast("B") for part in parts if len(part)]

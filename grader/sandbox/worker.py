@@ -15,6 +15,7 @@ import random
 import resource
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -60,6 +61,7 @@ _seed_torch = torch.default_generator.manual_seed  # `torch.manual_seed` formats
 _set_default_dtype, _set_grad_enabled = torch.set_default_dtype, torch.set_grad_enabled
 _set_default_device = torch.set_default_device
 _is_inference, _usage, _set_timer = torch.is_inference_mode_enabled, resource.getrusage, signal.setitimer
+_seed_python, _seed_numpy, _set_recursion_limit = random.seed, np.random.seed, sys.setrecursionlimit
 _KEPT = 256 << 20
 _RECURSION = sys.getrecursionlimit()
 _filters = list(warnings.filters)
@@ -88,7 +90,7 @@ def warm() -> None:
         plt.close(plt.figure())
     except ImportError:
         pass
-    run_cell(_shell, "import math\nx = [1]\nfor i in x: pass", "warm")
+    run_cell(Runner(_shell), "import math\nx = [1]\nfor i in x: pass", "warm")
     _shell.reset(new_session=False)  # type: ignore[no-untyped-call]
 
 
@@ -121,7 +123,14 @@ class Printed(io.TextIOBase):
 # ---------------------------------------------------------------- cells
 
 
-def run_cell(shell: Shell, python: str, label: str) -> BaseException | None:
+class Runner:
+    """The parts of a shell that run cells, taken before a cell can replace them."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.namespace, self.compile, self.run_loop = shell.user_ns, shell.compile, shell.loop_runner
+
+
+def run_cell(runner: Runner, python: str, label: str) -> BaseException | None:
     """Run one cell, as Jupyter would, except that a statement that fails costs only itself: the rest still runs.
 
     ``python`` is the cell after IPython's transformer, made on the trusted side: what runs here is what was read there,
@@ -136,19 +145,19 @@ def run_cell(shell: Shell, python: str, label: str) -> BaseException | None:
         return error
     for statement in body:
         try:
-            _execute(shell, ast.Module([statement], []), file)
+            _execute(runner, ast.Module([statement], []), file)
         except BaseException as error:
             first = first or error
     return first
 
 
-def _execute(shell: Shell, module: ast.Module, file: str) -> None:
-    with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
-        code = shell.compile(module, file, "exec")  # type: ignore[arg-type]
+def _execute(runner: Runner, module: ast.Module, file: str) -> None:
+    with runner.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+        code = runner.compile(module, file, "exec")  # type: ignore[arg-type]
     if code.co_flags & inspect.CO_COROUTINE:
-        shell.loop_runner(eval(code, shell.user_ns))
+        runner.run_loop(eval(code, runner.namespace))
     else:
-        exec(code, shell.user_ns)
+        exec(code, runner.namespace)
 
 
 def _frames(error: BaseException) -> Iterator[tuple[str, int]]:
@@ -166,6 +175,7 @@ class Session:
 
     def __init__(self, namespace: dict[str, Any], shell: Shell | None, out: Printed) -> None:
         self.namespace, self.shell, self.out = namespace, shell, out
+        self.runner = Runner(shell) if shell else None
         self.sources: dict[str, list[str]] = {}
         self.handles: dict[int, object] = {}
         self._usual = _state()
@@ -237,9 +247,9 @@ class Session:
                 return None
 
     def _run(self, source: str, label: str) -> None:
-        assert self.shell is not None
-        self.sources[f"<{label}>"] = source.splitlines()
-        error = run_cell(self.shell, source, label)
+        assert self.runner is not None
+        self.sources[f"<{label}>"] = source.split("\n")
+        error = run_cell(self.runner, source, label)
         self._usual = _state()
         if error:
             raise error
@@ -252,11 +262,11 @@ class Session:
         if self.shell is not None:  # in the student's own kernel these are the student's own business
             self._end_if_spoilt()
             _set_default_device(None)
-            sys.setrecursionlimit(_RECURSION)
+            _set_recursion_limit(_RECURSION)
             warnings.filters[:] = _filters  # type: ignore[index]
         _seed_torch(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
+        _seed_python(seed)
+        _seed_numpy(seed % 2**32)
 
     def _end_if_spoilt(self) -> None:
         """Make way for a new worker when an earlier call, no cell, left behind what cannot be undone."""
@@ -387,6 +397,7 @@ def _own_surroundings(folder: str) -> None:
     os.environ.update(dict.fromkeys(_FOLDER, folder), PATH="/usr/bin:/bin", MPLBACKEND="Agg", LANG="C.UTF-8")
     sys.path[:] = [path for path in sys.path if "site-packages" in path or "lib/python" in path or ".zip" in path]
     sys.argv[:] = [""]
+    tempfile.tempdir = None  # found before the fork, where it was another folder
 
 
 def _event_loop() -> None:

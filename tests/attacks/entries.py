@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = Path(__file__).parent / "corpus"
+HONEST = "Honest but awkward"
 EXERCISES = ("relu", "matmul_loops", "mse", "mse_grad", "LinearLayer")
-STUB = "raise NotImplementedError"
+FEW = ("relu", "mse")
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,8 +27,9 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attack, as far as it differs from a stub: what it earns is what the attack may earn. ``costs`` names the exercises,
     besides those in ``answers``, that may lose points ("*" is all). ``flags`` are expected, one of them at least;
     ``says`` is looked for in what the report says. ``public``: of these it may earn the public checks' points, since it
-    answers those checks, and nothing more. ``file`` names a builder of `tests.attacks.files` that makes the
-    file itself. ``bites``: the canary is touched where there is no wall, which a test proves.
+    answers those checks, and nothing more. ``zero``: it may earn nothing at all. ``file`` names a builder of
+    `tests.attacks.files` that makes the file itself, ``student`` the name that it is handed in under.
+    ``bites``: the canary is touched where there is no wall, which a test proves; ``cells`` alone do it.
     """
 
     name: str
@@ -41,9 +44,21 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flags: list[str] = []
     says: str = ""
     public: list[str] = []
+    zero: bool = False
     file: str = ""
+    student: str = ""
     bites: bool = False
     kind: str = ""
+
+    @property
+    def handed_in_as(self) -> str:
+        """The name of its file, without the ending."""
+        return self.student or self.name
+
+    def is_about(self, exercises: Sequence[str]) -> bool:
+        """Is everything that it changes among these exercises?"""
+        names = {*self.answers, *self.costs, *self.public} - {"*"}
+        return self.kind != HONEST and not self.file and names <= set(exercises)
 
 
 def load(name: str) -> list[Entry]:
@@ -61,6 +76,11 @@ def attacks() -> list[Entry]:
 def honest() -> list[Entry]:
     """All that is honest but awkward."""
     return load("honest")
+
+
+def lines() -> dict[str, list[str]]:
+    """What the corpus has to cover, by class."""
+    return tomllib.loads((CORPUS.parent / "lines.toml").read_text(encoding="utf-8"))
 
 
 def snippets() -> dict[str, str]:

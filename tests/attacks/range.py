@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -19,8 +20,10 @@ from typing import Any
 import nbformat
 import psutil
 
-from tests.attacks import files
-from tests.attacks.entries import EXERCISES, ROOT, Entry, filled, notebook, reference, snippets
+from grader.names import safe_name
+from tests.attacks import files, pages
+from tests.attacks.entries import EXERCISES, FEW, ROOT, Entry, filled, notebook, reference, snippets
+from tests.attacks.judging import Judged, judge, shortcomings, twin, without
 
 SECRETS = {
     "solution": "TOKEN-7f31-SOLUTION",
@@ -28,6 +31,7 @@ SECRETS = {
     "victim": "TOKEN-7f31-VICTIM",
     "gradebook": "TOKEN-7f31-GRADEBOOK",
     "environment": "TOKEN-7f31-ENVIRONMENT",
+    "escape": "TOKEN-7f31-ESCAPED",  # said by an attack that got through where it cannot touch a canary
     "hidden input": "31337",
 }
 HIDDEN_TEST = f'''
@@ -56,7 +60,8 @@ def test_mse_of_a_secret(student):
     assert_close(student.mse(output, torch.tensor([1.0])), torch.tensor(31336.0**2))
 '''
 SHADOWS = ("torch", "multiprocessing", "json", "conftest", "sitecustomize", "grader", "numpy", "msgspec")
-TIME_LIMIT = 1.0
+TIME_LIMIT = 0.4
+MEMORY = 256
 WORKERS = 2
 LAUNCH = "import sys; sys.path.pop(0); from grader.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -118,23 +123,13 @@ class Canaries:
         self._sockets.close()
 
 
-@dataclass(frozen=True)
-class Judged:
-    """What one entry came to: points beyond its honest part, points that others lost, and what the report says."""
-
-    entry: Entry
-    gained: float
-    lost: float
-    flags: tuple[str, ...]
-    said: str
-
-
 @dataclass
 class Outcome:
-    """What a batch came to. Everything but ``judged`` and the figures must be empty, and ``code`` 0."""
+    """What batches came to. Everything but ``judged`` and the figures must be empty, and ``code`` 0."""
 
-    code: int
-    seconds: float
+    code: int = 0
+    seconds: float = 0.0
+    cpu: float = 0.0
     judged: list[Judged] = field(default_factory=list)
     touched: list[str] = field(default_factory=list)
     leaked: list[str] = field(default_factory=list)
@@ -143,12 +138,27 @@ class Outcome:
     poisoned: list[str] = field(default_factory=list)
     stderr: str = ""
 
+    def add(self, other: Outcome) -> None:
+        """Take in what another batch came to."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+    def faults(self) -> Iterator[str]:
+        """Everything that must not be, one line each."""
+        if self.code:
+            yield f"the batch ended with {self.code}: {self.stderr.strip()[-2000:]}"
+        for kind in ("touched", "leaked", "left", "changed", "poisoned"):
+            yield from (f"{kind}: {text}" for text in getattr(self, kind))
+        for judged in self.judged:
+            yield from (f"{judged.entry.name}: {text}" for text in shortcomings(judged))
+
 
 class Range:
     """A place to grade entries in; use as a context manager."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, exercises: Sequence[str] = EXERCISES) -> None:
+        self.home, self.exercises = home, exercises
+        home.mkdir(exist_ok=True)
         self.course, self.out, self.tmp, self.cwd = (home / name for name in ("course", "out", "tmp", "cwd"))
         self.submissions = home / "class"
         for folder in (self.tmp, self.cwd, self.submissions):
@@ -199,14 +209,14 @@ class Range:
             texts = [[filled(text, self.places) for text in part] for part in (cells, entry.after)]
             answers = {name: filled(text, self.places) for name, text in entry.answers.items()}
             made = notebook(base, *texts, answers)
-            target = self.submissions / f"{entry.name}.ipynb"
+            target = self.submissions / f"{entry.handed_in_as}.ipynb"
             if entry.file:
                 getattr(files, entry.file)(made, target, self.places)
             else:
                 target.write_text(nbformat.writes(made), encoding="utf-8")
-            if entry.answers:
-                plain = notebook(base, [], [], _without(entry))
-                (self.submissions / f"{_twin(entry)}.ipynb").write_text(nbformat.writes(plain), encoding="utf-8")
+            if name := twin(entry):
+                plain = notebook(base, [], [], without(entry))
+                (self.submissions / f"{name}.ipynb").write_text(nbformat.writes(plain), encoding="utf-8")
 
     # ------------------------------------------------------------ grading
 
@@ -215,24 +225,35 @@ class Range:
         before = {path: _digest(path) for path in (self.course, self.submissions)}
         command = [
             "grade", "ch17", str(self.submissions), "--out", str(self.out), "--course", str(self.course),
-            "--workers", str(WORKERS), "--time-limit", str(TIME_LIMIT), "--memory", "512",
-            "--only", ",".join(EXERCISES), *more,
+            "--workers", str(WORKERS), "--time-limit", str(TIME_LIMIT), "--memory", str(MEMORY),
+            "--only", ",".join(self.exercises), *more,
         ]  # fmt: skip
         environment = {**os.environ, "TMPDIR": str(self.tmp), "PYTEST_ADDOPTS": "--collect-only"}
         environment |= {"GRADEBOOK_PASSWORD": SECRETS["environment"], "PYTHONDONTWRITEBYTECODE": "1"}
-        began = time.monotonic()
+        began, used = time.monotonic(), _cpu()
         done = subprocess.run(
             [sys.executable, "-c", LAUNCH, *command],
             cwd=self.cwd, env=environment, capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
-        outcome = Outcome(done.returncode, time.monotonic() - began, stderr=done.stderr)
+        outcome = Outcome(done.returncode, time.monotonic() - began, _cpu() - used, stderr=done.stderr)
         outcome.touched = self.canaries.touched()
         outcome.changed = [path.name for path, digest in before.items() if _digest(path) != digest]
         outcome.left = [*self._processes(), *sorted(path.name for path in self.tmp.iterdir())]
         outcome.leaked = sorted(self._leaks(done.stdout + done.stderr))
-        results = self._results()
-        outcome.judged = [judge(entry, results) for entry in entries]
+        outcome.poisoned = list(pages.poison(self.out, done.stdout + done.stderr))
+        outcome.judged = list(self._judged(entries))
         return outcome
+
+    def _judged(self, entries: Sequence[Entry]) -> Iterator[Judged]:
+        results = self._results()
+        rows = pages.class_rows((self.out / "index.html").read_text(encoding="utf-8"))
+        for entry in entries:
+            unsaid: list[str] = []
+            if result := results.get(safe_name(entry.handed_in_as)):
+                page = self.out / "feedback" / result["student"] / "ch17/ch17.html"
+                row = rows.get(pages.squeezed(result["student"]), "")
+                unsaid = list(pages.unsaid(result, pages.page_text(page.read_text(encoding="utf-8")), row))
+            yield judge(entry, results, self.exercises, unsaid)
 
     def _processes(self) -> Iterator[str]:
         for process in psutil.process_iter():
@@ -260,43 +281,22 @@ class Range:
         return {result["student"]: result for result in found}
 
 
-def judge(entry: Entry, results: dict[str, Any]) -> Judged:
-    """Compare an entry's points with those of its honest part."""
-    found = results.get(entry.name)
-    if found is None:
-        return Judged(entry, 0.0, float("nan"), (), "")
-    full, scores = _scores(results["victim"]), _scores(found)
-    honest = _scores(results[_twin(entry)]) if entry.answers else full
-    spared = set(EXERCISES) - entry.answers.keys() - set(EXERCISES if "*" in entry.costs else entry.costs)
-    earned = {name: _public(found, name) if name in entry.public else honest[name] for name in EXERCISES}
-    gained = sum(max(scores[name] - earned[name], 0.0) for name in EXERCISES)
-    lost = sum(max(full[name] - scores[name], 0.0) for name in spared)
-    return Judged(entry, gained, lost, tuple(found.get("flags", [])), _said(found))
+def shoot(home: Path, entries: Sequence[Entry]) -> Outcome:
+    """Grade ``entries``, in two batches: those that are about two exercises only need no others beside them."""
+    outcome = Outcome()
+    few = [entry for entry in entries if entry.is_about(FEW)]
+    for name, exercises, part in (("few", FEW, few), ("all", EXERCISES, [e for e in entries if e not in few])):
+        if part:
+            with Range(home / name, exercises) as place:
+                place.hand_in(part)
+                outcome.add(place.grade(part))
+    return outcome
 
 
-def _public(result: dict[str, Any], name: str) -> float:
-    """The points of an exercise's public checks."""
-    checks = next(exercise["checks"] for exercise in result["exercises"] if exercise["name"] == name)
-    return sum(check.get("max_points", 0.0) for check in checks if not check.get("hidden"))
-
-
-def _said(result: dict[str, Any]) -> str:
-    checks = [check for exercise in result["exercises"] for check in exercise["checks"]]
-    told = [check.get("message") for check in checks if check["verdict"] == "failed"]
-    return "\n".join(filter(None, [result.get("problem"), *result.get("notes", []), *told]))
-
-
-def _scores(result: dict[str, Any]) -> dict[str, float]:
-    return {exercise["name"]: exercise["score"] for exercise in result["exercises"]}
-
-
-def _without(entry: Entry) -> dict[str, str]:
-    return {name: entry.without.get(name, "stub") for name in entry.answers}
-
-
-def _twin(entry: Entry) -> str:
-    """The name of the submission that is ``entry`` without the attack."""
-    return "honest-" + hashlib.sha256(repr(sorted(_without(entry).items())).encode()).hexdigest()[:12]
+def _cpu() -> float:
+    """Seconds of processor time that ended processes have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _digest(folder: Path) -> str:

@@ -123,6 +123,10 @@ def _asks(test: ast.FunctionDef) -> Iterator[str]:
                 yield "no loop" if most == 0 else f"{arg.replace('_', ' ')} {most} loop{'s' * (most > 1)}"
             case ast.Call(func=ast.Attribute(attr="only_builtins")):
                 yield "built-ins only"
+            case ast.Call(func=ast.Attribute(attr="only_numpy")):
+                yield "NumPy only"
+            case ast.Call(func=ast.Attribute(attr="must_call"), args=[ast.Constant(value=str(name))]):
+                yield f"must use `{name}`"
             case ast.Call(func=ast.Attribute(attr="indexing_only")):
                 yield "single numbers by indexing"
 

@@ -41,19 +41,22 @@ def test_the_page_of_a_small_course(tmp_path: Path, capsys: pytest.CaptureFixtur
         "import pytest\n\n\n@pytest.mark.exercise('double', points=1)\ndef test_how(student):\n"
         "    how = student.how('double')\n    how.must('einsum', 'expand')\n    how.must_not('torch')\n"
         "    how.loops(at_most=2)\n    how.loops(at_most=0)\n    how.only_builtins()\n    how.indexing_only()\n"
+        "    how.only_numpy()\n    how.must_call('double')\n"
     )
     (suite / "hidden/mistakes").mkdir()
     (suite / "hidden/mistakes/double.toml").write_text(MISTAKE, encoding="utf-8")
     assert main(["table", "--course", str(tmp_path)]) == 0
     section = capsys.readouterr().out.split("## `tiny`\n\n")[1]
-    asks = "must use `einsum` or `expand`; must not use PyTorch; at most 2 loops; no loop; built-ins only"
+    asks = (
+        "must use `einsum` or `expand`; must not use PyTorch; at most 2 loops; no loop; built-ins only; "
+        "single numbers by indexing; NumPy only; must use `double`"
+    )
     question = "Every number of the list `x`, twice as large, in a new list of the same length."
     assert section.splitlines() == [
         "2 exercises, 3 checks (1 hidden), 1 known mistakes.",
         "",
         "| row | question | answer | points | graded by | checks | mistakes known |",
         "| --- | --- | --- | --- | --- | --- | --- |",
-        f"| 1 | {question} | function `double(x)` | 1 | results; {asks}; single numbers by indexing; *why* "
-        "| 2 + 1 hidden | 1 |",
+        f"| 1 | {question} | function `double(x)` | 1 | results; {asks}; *why* | 2 + 1 hidden | 1 |",
         "| 2 | - What is the sum? | value `q2` | 1 | its form, then the value | 0 + 0 hidden | 0 |",
     ]

@@ -43,6 +43,7 @@ class Loop:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Tell the plugin that the submissions come from here."""
         config.stash[GRADING] = self.checks
+        config.option.tbstyle = "value"  # nobody reads this session's reports: a traceback takes longer than its check
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -65,7 +66,7 @@ class Loop:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Record each check; nobody reads this session's reports."""
+        """Record each check."""
         report = yield
         record(self.checks, item, call)
         return report

@@ -47,6 +47,7 @@ class Loop:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Tell the plugin that the submissions come from here."""
         config.stash[GRADING] = self.checks
+        config.option.tbstyle = "value"  # nobody reads this session's reports: a traceback takes longer than its check
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

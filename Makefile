@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all setup demo test lint types bench release clean
+.PHONY: all setup demo test lint types mutate bench release clean
 
 all: lint types test
 
@@ -32,6 +32,9 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+mutate: $(READY)
+	$(BIN)/python -m tests.mutate
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.batch

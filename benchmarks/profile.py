@@ -1,4 +1,4 @@
-"""Where the time of a submission goes: ``python -m benchmarks.profile [--students 20]``.
+"""Where the time of a submission goes: ``python -m benchmarks.profile [--students 20] [ch17]``.
 
 Grades copies of the reference solution in this process, as a process of the batch would, with a clock around the
 grader's own functions: nothing of the grader knows of it. Each part's time is its own, without that of the parts
@@ -119,7 +119,7 @@ def instrument(parts: Parts) -> None:
         parts.put_around(Student, name, "encode, decode")
     for name in ("assert_close", "assert_equal"):
         parts.put_around(compare, name, "compare")
-    for name in ("must", "must_not", "loops", "indexing_only", "only_builtins"):
+    for name in ("must", "must_not", "loops", "indexing_only", "only_builtins", "only_numpy", "must_call"):
         parts.put_around(How, name, "judge the source")
     parts.put_around(Checks, "run", "pytest, and the rest")
     parts.put_around(Grading, "result", "put the result together")
@@ -154,12 +154,12 @@ class SuiteClock:
             pyfuncitem.obj = self._parts.around(pyfuncitem.obj, lambda *_, **__: "the suite's own code")
 
 
-def grade(folder: Path, students: int, parts: Parts) -> None:
+def grade(folder: Path, assignment: str, students: int, parts: Parts) -> None:
     """Grade a class, after one more submission that warms everything up and is not counted."""
-    paths = sorted(Sample().flat(folder / "in", students + 1).glob("*.ipynb"))
+    paths = sorted(Sample(assignment).flat(folder / "in", students + 1).glob("*.ipynb"))
     results = folder / "results"
     results.mkdir()
-    job = Job(ROOT, ASSIGNMENT, results, tuple(Course(ROOT).assignment(ASSIGNMENT).secrets))
+    job = Job(ROOT, assignment, results, tuple(Course(ROOT).assignment(assignment).secrets))
     files = [(SubmissionFile(path.stem, path.name, path), path.stem) for path in paths]
     instrument(parts)
     main = functools.partial(pytest.main)
@@ -190,11 +190,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__.split("\n")[0])
     parser.add_argument("--students", type=int, default=20, help="submissions to take the mean of (20)")
-    students = parser.parse_args(arguments).students
+    parser.add_argument("assignment", nargs="?", default=ASSIGNMENT, help=f"which one ({ASSIGNMENT})")
+    options = parser.parse_args(arguments)
     parts = Parts()
     with tempfile.TemporaryDirectory(prefix="grader-bench-") as folder:
-        grade(Path(folder), students, parts)
-    Console().print(table(parts, students))
+        grade(Path(folder), options.assignment, options.students, parts)
+    Console().print(table(parts, options.students))
     return 0
 
 

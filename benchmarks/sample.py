@@ -17,9 +17,10 @@ class Sample:
     nothing that was worked out for one can serve for the next.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, assignment: str = ASSIGNMENT) -> None:
+        self._assignment = assignment
         source, self._notebook = (
-            nbformat.read(ROOT / tree / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", 4) for tree in ("solutions", "assignments")
+            nbformat.read(ROOT / tree / assignment / f"{assignment}.ipynb", 4) for tree in ("solutions", "assignments")
         )
         self._answers = {_grade_id(cell): _without_marks(cell.source) for cell in source.cells if _is_answer(cell)}
 
@@ -41,9 +42,9 @@ class Sample:
         """As nbgrader has it: ``folder/<student>/<assignment>/<assignment>.ipynb``; names begin with ``prefix``."""
         for number in range(1, size + 1):
             student = f"{prefix}{number:03}"
-            place = folder / student / ASSIGNMENT
+            place = folder / student / self._assignment
             place.mkdir(parents=True)
-            (place / f"{ASSIGNMENT}.ipynb").write_text(self.text(student), encoding="utf-8")
+            (place / f"{self._assignment}.ipynb").write_text(self.text(student), encoding="utf-8")
 
 
 def _grade_id(cell: nbformat.NotebookNode) -> str | None:

@@ -108,9 +108,9 @@ class Attempt:
         if text not in self.notes:
             self.notes.append(text)
 
-    def begin(self, seed: int) -> None:
+    def begin(self, seed: int, limits: Limits) -> None:
         """A check begins. Raises `WorkerGone`."""
-        self._ask(Begin(seed), self.call_limits)
+        self._ask(Begin(seed), limits)
 
     def ask(
         self, ask: wire.Ask, limits: Limits, attrs: Sequence[wire.Attr], blobs: dict[int, memoryview]

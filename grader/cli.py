@@ -1,4 +1,4 @@
-"""The command line: ``grader grade`` and ``grader verify``.
+"""The command line: ``grader grade``, ``grader verify`` and ``grader table``.
 
 Exit codes: 0 every submission got a result; 1 something was *not run* through our fault (it is named); 2 unusable
 arguments, or a machine on which student code cannot be confined.
@@ -64,13 +64,21 @@ def parser() -> argparse.ArgumentParser:
         "verify",
         help="check the course itself",
         description="Check a course: the reference gets full points, the stub none, each known mistake is caught, "
-        "each right variant passes, points agree, hints are there.",
+        "each right variant passes, points agree; prompts and hints speak both languages; the release is what nbgrader "
+        "makes of the source, without a line of a solution or a hidden test; nothing else lies about.",
         epilog="Exit codes: 0 all in order; 1 something is off (a line each); 2 unusable arguments.",
     )
     check.add_argument("assignment", nargs="?", help="name of the assignment (default: all)")
     check.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     check.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
     check.set_defaults(run=verify_command)
+    page = commands.add_parser(
+        "table",
+        help="write what is asked and how it is graded",
+        description="Print a page in Markdown: each exercise's question, answer, checks and known mistakes.",
+    )
+    page.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
+    page.set_defaults(run=table_command)
     return top
 
 
@@ -130,14 +138,26 @@ def _grade(options: argparse.Namespace, course: Course, assignment: Assignment, 
     return _verdict(results, trouble)
 
 
+def table_command(options: argparse.Namespace) -> int:
+    """``grader table``: the page on standard output."""
+    from grader.overview import table
+
+    print(table(Course.find(options.course)), end="")
+    return OK
+
+
 def verify_command(options: argparse.Namespace) -> int:
     """``grader verify``: what was counted for each assignment, and a line for each thing that is off."""
+    from grader.release import strays
     from grader.verify import verify
 
     if options.workers < 1:
         raise Unusable("--workers must be 1 or more")
     course = Course.find(options.course)
     off = 0
+    for problem in strays(course):
+        print(printable(problem))
+        off += 1
     for name in [options.assignment] if options.assignment else course.names:
         counts, problems = verify(course.assignment(name), _pool(options.workers), options.workers)
         print(f"{name}: {counts}")

@@ -185,7 +185,7 @@ def _upgraded(document: dict[str, Any]) -> dict[str, Any]:
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        upgraded: dict[str, Any] = nbformat.convert(nbformat.from_dict(tidy), 4)  # type: ignore[no-untyped-call]
+        upgraded: dict[str, Any] = nbformat.convert(nbformat.from_dict(tidy), 4)
     return {**upgraded, "metadata": document.get("metadata")}
 
 

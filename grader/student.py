@@ -48,6 +48,7 @@ from grader.sandbox.wire import (
 from grader.show import show
 
 _CALLS = 2  # an exercise's calls together may take as many times the seconds that one may
+_ALL = 6  # all exercises' calls together may take as many times; after that each gets the least
 _HASTE = 3  # the limits halve with each exercise that was late, so often at most
 
 
@@ -105,13 +106,17 @@ class Student:
             raise late
         self._attempt.reach(place)
         try:
-            self._attempt.begin(seed_of(exercise))
+            self._begin()
         except WorkerGone:
             self._attempt.reach(place)
             try:
-                self._attempt.begin(seed_of(exercise))
+                self._begin()
             except WorkerGone as gone:
                 raise self._gone(gone) from None
+
+    def _begin(self) -> None:
+        with self._counted():
+            self._attempt.begin(seed_of(self._exercise), self._limits())
 
     @property
     def last(self) -> CallShown | None:
@@ -207,22 +212,32 @@ class Student:
     def _send(self, ask: wire.Ask) -> Any:
         codec = self._codec
         attrs = list(codec.new_attrs())
-        began = time.monotonic()
         try:
-            reply, blobs = self._attempt.ask(ask, self._limits(), attrs, codec.outgoing)
+            with self._counted():
+                reply, blobs = self._attempt.ask(ask, self._limits(), attrs, codec.outgoing)
         except WorkerGone as gone:
             self._attempt.drop()
             raise self._gone(gone) from None
-        finally:
-            self._spent[self._exercise] = self._spent.get(self._exercise, 0.0) + time.monotonic() - began
         try:
             return self._take(ask, reply, blobs)
         except WireError as error:
             raise self._tampered(str(error)) from None
 
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count the time inside for the exercise."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._spent[self._exercise] = self._spent.get(self._exercise, 0.0) + time.monotonic() - began
+
     def _limits(self) -> Limits:
         """What the next call may take. Raises `WorkerGone` ("late") when the exercise has had its time."""
-        limits, haste = self._attempt.call_limits, 2 ** min(len(self._late), _HASTE)
+        limits, late = self._attempt.call_limits, len(self._late)
+        if sum(self._spent.values()) > _ALL * limits.wall:  # nobody was late, and all together they are
+            late = _HASTE
+        haste = 2 ** min(late, _HASTE)
         left = _CALLS * limits.wall / haste - self._spent.get(self._exercise, 0.0)
         if left <= 0:
             raise WorkerGone("late", f"{_CALLS * limits.wall / haste:g}")

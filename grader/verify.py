@@ -5,8 +5,8 @@ For whoever adds an exercise. Each `Finding` is one line that says what is off, 
 
 from __future__ import annotations
 
+import ast
 import json
-import re
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
-from grader import batch, grading
+from grader import batch, grading, release
 from grader.course import Assignment, CourseError
 from grader.model import ExerciseResult, SubmissionResult
 from grader.sandbox.client import Limits
@@ -24,13 +24,6 @@ from grader.store import Job
 from grader.submissions import SubmissionFile
 
 T = TypeVar("T")
-
-# Answers that must earn nothing, by what the functions of the stub do.
-EMPTY = {
-    "the released stub": "raise NotImplementedError",
-    "an answer of None": "return None",
-    "an answer that always raises": "raise ValueError('wrong')",
-}
 
 
 class Mistake(msgspec.Struct, frozen=True):
@@ -70,11 +63,13 @@ class Counts(msgspec.Struct):
     caught: int = 0
     variants: int = 0
     passed: int = 0
+    release_compared: bool = True
 
     def __str__(self) -> str:
         return (
             f"{self.exercises} exercises, {self.checks} checks ({self.hidden} hidden), "
             f"mistakes caught {self.caught} of {self.mistakes}, right variants passed {self.passed} of {self.variants}"
+            + ("" if self.release_compared else "; nbgrader is not installed: the release was not compared")
         )
 
 
@@ -108,14 +103,6 @@ def reference_answers(assignment: Assignment) -> dict[str, str]:
     return {cell.grade_id: cell.source for cell in cells if cell.grade_id and cell.solution and cell.type == "code"}
 
 
-def stubs(assignment: Assignment, body: str) -> dict[str, str]:
-    """The released stubs, by exercise, with this body in every function."""
-    found = {exercise.name: exercise.stub for exercise in assignment.exercises}
-    return {
-        name: re.sub(r"^( +)raise NotImplementedError", rf"\1{body}", stub, flags=re.M) for name, stub in found.items()
-    }
-
-
 def compose(assignment: Assignment, answers: Mapping[str, str]) -> bytes:
     """The released notebook with these answers in their cells."""
     cells = []
@@ -126,6 +113,36 @@ def compose(assignment: Assignment, answers: Mapping[str, str]) -> bytes:
         body: dict[str, object] = {"cell_type": cell.type, "metadata": metadata, "source": source}
         cells.append({**body, "outputs": [], "execution_count": None} if cell.type == "code" else body)
     return json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells}).encode()
+
+
+def hollow(source: str, statement: str) -> str:
+    """An answer that does nothing: each of its functions has ``statement`` for a body, each value is None.
+
+    >>> hollow("def f(x):\n    return 2 * x\nq = 3", "raise ValueError(args)")
+    'def f(*args, **kwargs):\n    raise ValueError(args)\nq = None'
+    """
+    return ast.unparse(_Hollow(statement).visit(ast.parse(source)))
+
+
+class _Hollow(ast.NodeTransformer):
+    def __init__(self, statement: str) -> None:
+        [self.empty] = ast.parse(f"def empty(*args, **kwargs): {statement}").body
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        assert isinstance(self.empty, ast.FunctionDef)
+        return ast.FunctionDef(node.name, self.empty.args, self.empty.body, [], lineno=0)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.Assign:
+        return ast.Assign(node.targets, ast.Constant(None), lineno=0)
+
+
+def worthless(answers: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Notebooks that must not earn a point, by what they are. ``args`` in the message: a check may look there."""
+    return {
+        "released stub": {},
+        "answer that returns None": {name: hollow(text, "return None") for name, text in answers.items()},
+        "answer that always raises": {name: hollow(text, "raise ValueError(args)") for name, text in answers.items()},
+    }
 
 
 def calls(assignment: Assignment) -> dict[str, set[str]]:
@@ -165,14 +182,20 @@ def verify(assignment: Assignment, executor: Callable[[], Executor], workers: in
     dealt = rounds(known, names, depends)
     styles = _styles(right, names)
     notebooks = {
-        "the reference": compose(assignment, answers),
-        **{kind: compose(assignment, stubs(assignment, body)) for kind, body in EMPTY.items()},
+        "reference": compose(assignment, answers),
+        **{name: compose(assignment, empty) for name, empty in worthless(answers).items()},
         **{f"m{n}": compose(assignment, answers | {e: m.source for e, m in r.items()}) for n, r in enumerate(dealt)},
         **{f"v{n}": compose(assignment, answers | {e: v.source for e, v in r.items()}) for n, r in enumerate(styles)},
     }
     results = grade(assignment, notebooks, executor, workers)
     counts, problems = Counts(len(names)), list(_texts(known, right, names))
-    problems += _whole(assignment, results["the reference"], [results[kind] for kind in EMPTY], counts)
+    problems += release.prompts(assignment)
+    problems += release.leaks(assignment)
+    problems += (stale := release.stale(assignment)) or []
+    counts.release_compared = stale is not None
+    problems += _whole(assignment, results["reference"], counts)
+    for name in worthless(answers):
+        problems += _nothing_earned(name, results[name])
     for number, wrong in enumerate(dealt):
         problems += _wrong(wrong, results[f"m{number}"], depends, counts)
     for number, style in enumerate(styles):
@@ -206,9 +229,16 @@ def grade(
     return {result.student: result for result in graded}
 
 
-def _whole(
-    assignment: Assignment, reference: SubmissionResult, empty: Sequence[SubmissionResult], counts: Counts
-) -> Iterator[str]:
+def _nothing_earned(name: str, result: SubmissionResult) -> Iterator[str]:
+    for exercise in result.exercises:
+        if exercise.score:
+            passed = ", ".join(check.id for check in exercise.checks if check.points)
+            yield f"{exercise.name}: the {name} earns {exercise.score:g} points; it passes {passed}"
+    if result.status != "graded":
+        yield f"the {name} could not be graded: {result.problem}"
+
+
+def _whole(assignment: Assignment, reference: SubmissionResult, counts: Counts) -> Iterator[str]:
     points = {exercise.name: exercise.points for exercise in assignment.exercises}
     for exercise in reference.exercises:
         counts.checks += len(exercise.checks)
@@ -219,13 +249,8 @@ def _whole(
             given = points[exercise.name]
             yield f"{exercise.name}: the notebook gives {given:g} points, its checks {exercise.max_score:g}"
         yield from (f"{exercise.name}: the reference fails {line}" for line in _failures(exercise))
-    for result in empty:
-        for exercise in result.exercises:
-            if exercise.score:
-                yield f"{exercise.name}: {result.student} earns {exercise.score:g} points"
-    for result in (reference, *empty):
-        if result.status != "graded":
-            yield f"{result.student} could not be graded: {result.problem}"
+    if reference.status != "graded":
+        yield f"the reference could not be graded: {reference.problem}"
 
 
 def _failures(exercise: ExerciseResult) -> Iterator[str]:
@@ -266,13 +291,14 @@ def _right(style: Mapping[str, Variant], result: SubmissionResult, counts: Count
 
 
 def _texts(known: Sequence[Mistake], right: Sequence[Variant], names: Sequence[str]) -> Iterator[str]:
-    hints: dict[tuple[str, str], str] = {}
+    hints: dict[tuple[str, str], tuple[str, str]] = {}
     for entry in known:
         where = f"mistake {entry.code!r} of {entry.exercise}"
         if entry.exercise not in names:
             yield f"{where}: no such exercise"
         if not entry.hint_en.strip() or not any("\u4e00" <= char <= "\u9fff" for char in entry.hint_zh):
             yield f"{where}: needs a hint in English and one in Chinese"
-        if hints.setdefault((entry.exercise, entry.code), entry.hint_en) != entry.hint_en:
+        said = entry.hint_en, entry.hint_zh
+        if hints.setdefault((entry.exercise, entry.code), said) != said:
             yield f"{where}: the same code with another hint"
     yield from (f"variant {v.name!r} of {v.exercise}: no such exercise" for v in right if v.exercise not in names)

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -877,6 +878,14 @@ def test_numpy_and_plain_python_are_numpy_only(source: str) -> None:
 )
 def test_any_other_library_is_not_numpy(source: str) -> None:
     assert code_of(How("f", cells(source), Seen()).only_numpy) == "not_numpy"
+
+
+@pytest.mark.parametrize(
+    "result", ["torch.from_numpy(x).relu().numpy()", "torch.tensor(x).numpy()", "np.asarray(torch.as_tensor(x) * 2)"]
+)
+def test_an_array_that_goes_through_torch_is_seen_while_it_runs(result: str) -> None:
+    seen = run("f", cells(f"import numpy as np\ndef f(x): return {result}"), np.ones((2, 3)))
+    assert code_of(How("f", cells("def f(x): return g(x)"), seen).only_numpy) == "not_numpy"
 
 
 def test_an_answer_must_use_another_name_of_the_notebook() -> None:

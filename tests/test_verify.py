@@ -2,65 +2,141 @@
 
 from __future__ import annotations
 
-import functools
+import re
 import shutil
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import pytest
 
+from grader.cli import main
 from grader.course import Course, CourseError
-from grader.verify import Mistake, compose, mistakes, reference_answers, rounds, variants, verify
+from grader.verify import Mistake, compose, hollow, mistakes, reference_answers, rounds, variants
 from tests.test_sandbox import ROOT
-
-POOL = functools.partial(ProcessPoolExecutor, 2, mp_context=get_context("spawn"))
+from tests.tiny import edit, exercise, tiny
 
 
 @pytest.mark.parametrize("name", Course(ROOT).names)
-def test_the_course_is_in_order(name):
-    counts, problems = verify(Course(ROOT).assignment(name), POOL, 2)
-    assert problems == []
-    assert counts.caught == counts.mistakes > 0
-    assert counts.passed == counts.variants > 0
+def test_the_course_is_in_order(name, capsys):
+    assert main(["verify", name, "--course", str(ROOT), "--workers", "2"]) == 0, capsys.readouterr().out
+    counts, last = capsys.readouterr().out.splitlines()
+    assert last == "all in order"
+    caught, known, passed, right = map(int, re.findall(r"(\d+) of (\d+).* (\d+) of (\d+)", counts)[0])
+    assert caught == known > 0
+    assert passed == right > 0
 
 
 def test_five_styles_and_the_chapters_own_code():
     assignment = Course(ROOT).assignment("ch17")
     found = variants(assignment)
-    for exercise in assignment.exercises:
-        styles = [variant for variant in found if variant.exercise == exercise.name]
-        assert len({variant.source for variant in styles}) >= 5, exercise.name
+    for name in (one.name for one in assignment.exercises):
+        assert len({variant.source for variant in found if variant.exercise == name}) >= 5, name
     assert {variant.exercise for variant in found if variant.book} >= {
         "relu", "matmul_loops", "matmul_elementwise", "matmul_broadcast", "matmul_einsum", "mse", "mse_grad",
         "relu_grad", "lin_grad", "forward_and_backward", "LinearLayer",
+        "add_to_columns_none", "Relu", "layer_classes", "layer_function",
     }  # fmt: skip
 
 
-def test_faults_of_a_course_are_named(tmp_path):
-    """A weak suite, a wrong variant and a hint without Chinese, each in one line."""
-    for tree in ("assignments", "solutions"):
-        shutil.copytree(ROOT / tree / "ch17", tmp_path / tree / "ch17")
-    suite = tmp_path / "autotests" / "ch17"
-    (suite / "hidden" / "mistakes").mkdir(parents=True)
-    (suite / "hidden" / "variants").mkdir()
-    (suite / "test_all.py").write_text(
-        "import pytest\n@pytest.mark.exercise('relu', points=1)\n"
-        "def test_runs(student, randn):\n    student.relu(randn(3))\n"
+FAULTY = """import pytest
+
+@pytest.mark.exercise("runs", points=1)
+def test_runs(student):
+    student.runs([1])
+
+@pytest.mark.exercise("refuses", points=1)
+def test_refuses(student):
+    student.raises("refuses", [1])
+
+@pytest.mark.exercise("stays", points=0.5)
+def test_stays(student):
+    pass
+
+@pytest.mark.exercise("q2", points=1)
+def test_q2(student):
+    assert student.value("q2") != 3
+"""
+MISTAKES = """
+[[mistake]]
+exercise = "runs"
+code = "one"
+hint_en = "Double it."
+hint_zh = "x"
+source = "def runs(x): return x"
+
+[[mistake]]
+exercise = "runs"
+code = "one"
+hint_en = "Double it."
+hint_zh = "加倍。"
+source = "def runs(x): return x + x"
+
+[[mistake]]
+exercise = "gone"
+code = "two"
+hint_en = " "
+hint_zh = "加倍。"
+source = "gone = 1"
+"""
+VARIANTS = """
+[[variant]]
+exercise = "runs"
+name = "fails"
+source = "def runs(x): return [1 / 0]"
+
+[[variant]]
+exercise = "gone"
+name = "gone"
+source = ""
+"""
+
+
+def test_faults_of_a_course_are_named(tmp_path, capsys):
+    """A weak suite, wrong texts, a leak, a stale release and a stray file: each in one line, and exit code 1."""
+    body = "(x):\n    ### BEGIN SOLUTION\n    return list(x) * 2\n    ### END SOLUTION"
+    functions = [exercise("2", name, f"def {name}{body}") for name in ("runs", "refuses", "stays", "lonely")]
+    tiny(tmp_path, *functions, exercise("3", "q2", "q2 = None\n### BEGIN SOLUTION\nq2 = 4\n### END SOLUTION"))
+    (tmp_path / "autotests/tiny/test_faulty.py").write_text(FAULTY)
+    for kind, text in (("mistakes", MISTAKES), ("variants", VARIANTS)):
+        path = tmp_path / "autotests/tiny/hidden" / kind / "faulty.toml"
+        path.parent.mkdir()
+        path.write_text(text, encoding="utf-8")
+    stub = 'raise NotImplementedError()"'
+    edit(tmp_path, "assignments", stub, stub.replace('"', '  # return list(x) * 2"'))
+    (tmp_path / "autotests/tiny/notes.txt").touch()
+    assert main(["verify", "tiny", "--course", str(tmp_path), "--workers", "1"]) == 1
+    told = capsys.readouterr().out.replace(f"{tmp_path}/", "")
+    lines = {line.strip() for line in told.splitlines()}
+    assert {
+        "autotests/tiny/notes.txt: does not belong here; move it away or delete it",
+        "tiny: 6 exercises, 6 checks (1 hidden), mistakes caught 0 of 2, right variants passed 0 of 1",
+        "mistake 'one' of runs: needs a hint in English and one in Chinese",
+        "mistake 'one' of runs: the same code with another hint",
+        "mistake 'two' of gone: no such exercise",
+        "mistake 'two' of gone: needs a hint in English and one in Chinese",
+        "variant 'gone' of gone: no such exercise",
+        "runs: no check catches the mistake 'one'",
+        "stays: the notebook gives 1 points, its checks 0.5",
+        "stays: the released stub earns 0.5 points; it passes test_stays",
+        "runs: the answer that returns None earns 1 points; it passes test_runs",
+        "q2: the answer that returns None earns 1 points; it passes test_q2",
+        "refuses: the answer that always raises earns 1 points; it passes test_refuses",
+        "lonely: no check; write one in autotests/tiny",
+    } <= lines
+    for start in (
+        "refuses: the reference fails test_refuses: ",
+        "runs: the right variant 'fails' fails test_runs: ",
+        "runs: the release holds a line of its solution: return list(x) * 2",
+        "assignments/tiny/tiny.ipynb: cell ",
+    ):
+        assert any(line.startswith(start) for line in lines), start
+    assert told.endswith(" things are off\n")
+
+
+def test_an_answer_that_does_nothing():
+    source = "@decorated\ndef f(x, y=1):\n    return x\nclass A(B):\n    def __call__(self, x): return x\nq = {1, 2}"
+    assert hollow(source, "return None") == (
+        "def f(*args, **kwargs):\n    return None\n\n"
+        "class A(B):\n\n    def __call__(*args, **kwargs):\n        return None\nq = None"
     )
-    (suite / "hidden" / "mistakes" / "a.toml").write_text(
-        "[[mistake]]\nexercise = 'relu'\ncode = 'none'\nhint_en = 'x'\nhint_zh = 'x'\n"
-        "source = 'def relu(x): return x'\n"
-    )
-    (suite / "hidden" / "variants" / "a.toml").write_text(
-        "[[variant]]\nexercise = 'relu'\nname = 'bad'\nsource = 'def relu(x): 1 / 0'\n"
-    )
-    _, problems = verify(Course(tmp_path).assignment("ch17"), POOL, 1)
-    told = "\n".join(problems)
-    assert "relu: the notebook gives 2 points, its checks 1" in told
-    assert "relu: no check catches the mistake 'none'" in told
-    assert "relu: the right variant 'bad' fails test_runs" in told
-    assert "mistake 'none' of relu: needs a hint in English and one in Chinese" in told
-    assert "mse: no check; write one in" in told
 
 
 def test_a_broken_file_is_named(tmp_path):

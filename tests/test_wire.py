@@ -211,3 +211,24 @@ def test_the_client_refuses_attributes_it_must_not_set():
             client.set_attrs([attr])
     client.set_attrs([Attr(1, "g", 3)])
     assert Remote(1, "x").id == 1
+
+
+def test_attributes_that_came_are_not_looked_at_again():
+    """Five hundred attributes that share one large tensor cost the client nothing with each further message."""
+    client, worker = codec(1), codec(-1)
+    x = torch.zeros(2)
+    there = cross(client, worker, x)
+    there.g = torch.zeros(3)
+    cross(worker, client, None)
+    client.begin_message()
+    assert list(client.new_attrs()) == []
+    assert client.outgoing == {}
+    x.g = torch.ones(3)  # set anew by the suite: that is told
+    assert [attr.name for attr in client.new_attrs()] == ["g"]
+
+
+def test_a_flood_of_attributes_is_refused():
+    names = [f"a{number}" for number in range(wire.MAX_ATTRS + 1)]
+    reply = Reply(1, Returned(None), [Attr(1, name, 1) for name in names])
+    with pytest.raises(WireError):
+        wire.decode(bytes(wire.encode(reply)[1]), Reply)

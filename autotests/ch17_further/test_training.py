@@ -103,7 +103,7 @@ def test_small_cnn_output(student, randn):
     for k in (4, 1):
         assert_equal(shape(student.SmallCNN()(randn(k, 1, 8, 8))), [k, 10], what="the shape of the output")
     out = student.SmallCNN()(randn(3, 1, 8, 8)).detach()
-    assert_equal(torch.equal(out[0], out[1]), False, what="whether two images give the same ten numbers")
+    assert_equal(len(out.unique(dim=0)), 3, what="the number of different rows of the output")
 
 
 @pytest.mark.exercise("SmallCNN", points=0.75)

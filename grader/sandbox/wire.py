@@ -20,6 +20,7 @@ MAX_DEPTH = 32
 MAX_ITEMS = 20_000
 MAX_KEYS = 4_000  # keys can be chosen so that they all collide
 MAX_TEXT = 4_000
+MAX_ATTRS = 500
 MAX_BLOB_COUNT = 512
 
 Name = Annotated[str, Meta(max_length=400)]
@@ -228,7 +229,7 @@ class Reply(msgspec.Struct, frozen=True):
 
     seq: int
     outcome: Returned | Raised | Undefined
-    attrs: list[Attr] = []
+    attrs: Annotated[list[Attr], Meta(max_length=MAX_ATTRS)] = []
     changed: list[int] = []
     printed: Text = ""
     cut: int = 0

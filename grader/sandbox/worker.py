@@ -61,6 +61,7 @@ _seed_torch = torch.default_generator.manual_seed  # `torch.manual_seed` formats
 _set_default_dtype, _set_grad_enabled = torch.set_default_dtype, torch.set_grad_enabled
 _set_default_device = torch.set_default_device
 _is_inference, _usage, _set_timer = torch.is_inference_mode_enabled, resource.getrusage, signal.setitimer
+_seed_python, _seed_numpy, _set_recursion_limit = random.seed, np.random.seed, sys.setrecursionlimit
 _KEPT = 256 << 20
 _RECURSION = sys.getrecursionlimit()
 _filters = list(warnings.filters)
@@ -261,11 +262,11 @@ class Session:
         if self.shell is not None:  # in the student's own kernel these are the student's own business
             self._end_if_spoilt()
             _set_default_device(None)
-            sys.setrecursionlimit(_RECURSION)
+            _set_recursion_limit(_RECURSION)
             warnings.filters[:] = _filters  # type: ignore[index]
         _seed_torch(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
+        _seed_python(seed)
+        _seed_numpy(seed % 2**32)
 
     def _end_if_spoilt(self) -> None:
         """Make way for a new worker when an earlier call, no cell, left behind what cannot be undone."""

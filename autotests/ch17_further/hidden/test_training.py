@@ -92,7 +92,9 @@ def test_my_relu_of_any_tensors(student, randn):
             expected, leaf = torch.where(x > 0, d, torch.zeros_like(d)), x.clone().requires_grad_()
             assert_close(student.MyRelu.apply(x), x.clamp_min(0))
             once = student.MyRelu.apply(leaf)
-            for out in (once, student.MyRelu.apply(once)):
+            twice, other = student.MyRelu.apply(once), student.MyRelu.apply(-x)  # each keeps what it needs for itself
+            assert_close(other, (-x).clamp_min(0))
+            for out in (once, twice):
                 assert_close(out, x.clamp_min(0))
                 assert_close(student.grad(out, (leaf,), d)[0], expected, what="the gradient of x")
 
@@ -113,7 +115,7 @@ def test_train_with_relu_of_small_sizes(student, randn):
     for bs, n_in, k in ((1, 1, 3), (7, 3, 1)):
         model = student.train_with_relu(randn(bs, n_in), randn(bs), 2, 0.01, 0)
         out = outputs(model, randn(k, n_in), 1)
-        assert_equal(bool(out.isfinite().all()), True, what="whether all outputs are finite")
+        assert_equal(int(out.isfinite().sum()), out.numel(), what="the number of finite outputs")
 
 
 @pytest.mark.time_limit(60)
@@ -156,11 +158,10 @@ def test_small_cnn_state(student, randn):
     first, second, x = student.SmallCNN(), student.SmallCNN(), randn(3, 1, 8, 8)
     first.eval()
     second.eval()
-    before = second(x)
-    assert_equal(shape(before), [3, 10], what="the shape of the output")
+    new = torch.stack([outputs(model, x, 10) for model in (first, second)])
+    assert_equal(len(new.unique(dim=0)), 2, what="the number of different outputs of two new models")
     second.load_state_dict(first.state_dict())
-    assert_close(second(x), first(x).detach())
-    assert_equal(torch.equal(second(x), before), False, what="whether loading the weights changes nothing")
+    assert_close(second(x), new[0])
 
 
 @pytest.mark.time_limit(60)
@@ -178,7 +179,7 @@ def test_train_cnn_of_small_batches(student, randn):
     """Right shapes for a batch of one, and for one image to read."""
     for bs, k in ((1, 3), (5, 1)):
         out = outputs(student.train_cnn(randn(bs, 1, 8, 8), torch.arange(bs), 2, 0.01, 0), randn(k, 1, 8, 8), 10)
-        assert_equal(bool(out.isfinite().all()), True, what="whether all outputs are finite")
+        assert_equal(int(out.isfinite().sum()), out.numel(), what="the number of finite outputs")
 
 
 @pytest.mark.time_limit(60)

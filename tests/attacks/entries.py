@@ -88,13 +88,13 @@ def snippets() -> dict[str, str]:
     return tomllib.loads((CORPUS / "snippets.toml").read_text(encoding="utf-8"))
 
 
-def reference() -> nbformat.NotebookNode:
-    """The released notebook with the solutions' answers in it."""
+def reference(exercises: Sequence[str] = EXERCISES) -> nbformat.NotebookNode:
+    """The released notebook with the solutions' answers to ``exercises`` in it; the others are stubs still."""
     released = nbformat.read(ROOT / "assignments/ch17/ch17.ipynb", 4)
     solved = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in _solutions().cells}
     for cell in released.cells:
         marks = cell.metadata.get("nbgrader", {})
-        if marks.get("solution"):
+        if marks.get("grade_id") in exercises:
             cell.source = re.sub(r"^\s*### (BEGIN|END) SOLUTION\n?", "", solved[marks["grade_id"]].source, flags=re.M)
     return released
 

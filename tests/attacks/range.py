@@ -201,7 +201,7 @@ class Range:
 
     def hand_in(self, entries: Iterable[Entry]) -> None:
         """Write the submissions: a victim, the entries, and what they are compared with."""
-        base, shared = reference(), snippets()
+        base, shared = reference(self.exercises), snippets()
         victim = notebook(base, [f"# {SECRETS['victim']}\nmine = 1"], [], {})
         nbformat.write(victim, self.submissions / "victim.ipynb")
         for entry in entries:

@@ -67,7 +67,10 @@ FAMILIES: dict[str, Family] = {
             "dia_matrix solve solve_ex lu_solve cholesky_solve triangular_solve solve_triangular lstsq "
             "embedding_bag EmbeddingBag"
         ),
-        paths=_set("@ operator.matmul operator.imatmul operator.__matmul__ operator.__imatmul__"),
+        paths=_set(
+            "@ operator.matmul operator.imatmul operator.__matmul__ operator.__imatmul__ math.sumprod "
+            "statistics.covariance statistics.correlation statistics.linear_regression"
+        ),
         ops=_CONVOLUTION_OPS
         | _set(
             "mm addmm _addmm_activation bmm baddbmm mv addmv addbmm dot vdot matmul linear einsum tensordot inner "
@@ -169,18 +172,52 @@ STANDARD = _set(
     "builtins math cmath itertools functools operator collections typing typing_extensions random time datetime "
     "numbers dataclasses copy string statistics fractions decimal warnings abc enum types contextlib bisect heapq "
     "array re json textwrap pprint logging traceback __future__ sys os io pathlib timeit shutil glob csv pickle "
-    "zipfile gzip tarfile tempfile urllib hashlib platform unittest doctest uuid pdb ipdb sched struct weakref "
-    "keyword graphlib"
+    "zipfile gzip tarfile tempfile urllib hashlib platform uuid sched struct weakref keyword graphlib"
 )
 # Others that an answer of plain Python may use, to show what it does.
 SHOWING = _set("tqdm IPython rich matplotlib")
 # Libraries whose functions have names that say what they do.
 KNOWN = STANDARD | _set(
-    "inspect gc linecache signal socket dis torch numpy fastai fastcore fastbook torchvision torchaudio "
-    "matplotlib pandas scipy sklearn sympy einops opt_einsum functorch tqdm IPython ipywidgets PIL seaborn plotly "
-    "nbdev rich grader jax tensorflow cupy autograd jaxtyping torchtyping beartype typeguard pytest mpl_toolkits "
-    "requests skimage cv2 google"
+    "inspect gc torch numpy fastai fastcore fastbook torchvision torchaudio matplotlib pandas scipy sklearn sympy "
+    "einops opt_einsum functorch tqdm IPython ipywidgets PIL seaborn plotly nbdev rich grader jax tensorflow cupy "
+    "autograd jaxtyping torchtyping beartype typeguard mpl_toolkits requests skimage cv2 google"
 )
+# Of these modules, the parts that do what they say: others find, build or run code by text.
+PARTS: dict[str, frozenset[str]] = {
+    "sys": _set(
+        "stdout stderr stdin version version_info maxsize float_info int_info hash_info platform path argv exit "
+        "executable getsizeof getrecursionlimit setrecursionlimit byteorder getrefcount implementation"
+    ),
+    "os": _set(
+        "path environ getcwd listdir makedirs mkdir sep linesep cpu_count getenv chdir urandom remove name curdir "
+        "walk scandir stat rename unlink pathsep getpid"
+    ),
+    "types": _set("SimpleNamespace MappingProxyType GeneratorType NoneType EllipsisType MethodType UnionType"),
+    "string": _set(
+        "ascii_letters ascii_lowercase ascii_uppercase digits hexdigits octdigits punctuation whitespace printable "
+        "capwords"
+    ),
+    "logging": _set(
+        "debug info warning warn error critical exception log getLogger basicConfig DEBUG INFO WARNING ERROR "
+        "CRITICAL disable captureWarnings NullHandler StreamHandler"
+    ),
+    "inspect": _set(
+        "signature getsource getsourcelines getdoc isfunction isclass ismethod isbuiltin ismodule isroutine "
+        "isgenerator isgeneratorfunction isabstract Parameter Signature getfullargspec cleandoc getfile getmro"
+    ),
+    "gc": _set("collect enable isenabled get_count"),
+    "traceback": _set("print_exc format_exc print_stack format_exception print_exception format_exception_only"),
+    "timeit": _set("default_timer"),
+    "pickle": _set("dump dumps HIGHEST_PROTOCOL DEFAULT_PROTOCOL PickleError"),
+    "IPython": _set("display version_info"),
+    "sympy": frozenset(),
+}
+# Modules that others have as attributes, where it cannot be looked up.
+SMUGGLED = _set(
+    "sys os builtins importlib inspect gc ctypes subprocess pickle runpy threading linecache pkgutil operator "
+    "functools unittest pdb doctest __main__"
+)
+
 # What a notebook's wildcard imports (fastai's, fastbook's) bind.
 CONVENTIONAL = {
     "torch": "torch",
@@ -211,6 +248,12 @@ CONVENTIONAL = {
 # Reachable from an answer, these hide what is called.
 HIDING = _set(
     "builtins.eval builtins.exec builtins.compile builtins.__import__ builtins.__builtins__ builtins.get_ipython "
+    "builtins.globals builtins.help builtins.license builtins.copyright builtins.credits typing.ForwardRef "
+    "typing.evaluate_forward_ref typing_extensions.get_type_hints typing_extensions.evaluate_forward_ref "
+    "typing_extensions.ForwardRef dataclasses.make_dataclass torch.load torch.serialization torch.distributed "
+    "torch.multiprocessing torch.futures torch.testing torch.compiler torch.ao torch.monitor torch.cpp torch.cond "
+    "torch.while_loop torch.import_ir_module torch.parse_ir torch.get_device_module torch.fork torch.wait "
+    "numpy.testing numpy.test numpy.distutils numpy.core numpy.memmap "
     "builtins.breakpoint builtins.In builtins.Out builtins._oh builtins._ih builtins._ builtins.__ builtins.___ "
     "sys.modules sys._getframe sys._current_frames sys.settrace sys.setprofile sys.meta_path sys.path_hooks "
     "torch.ops torch._C torch.jit torch.compile torch._dynamo torch._inductor torch._higher_order_ops torch.fx "
@@ -229,7 +272,9 @@ HIDING_ROOTS = _set(
 )
 HIDING_ATTRIBUTES = _set(
     "__annotations__ __globals__ __builtins__ __subclasses__ __code__ __import__ __loader__ __spec__ __closure__ "
-    "f_globals f_locals f_back f_builtins gi_frame cr_frame tb_frame __reduce__ __reduce_ex__"
+    "f_globals f_locals f_back f_builtins f_code gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await ag_frame ag_code "
+    "tb_frame tb_next __reduce__ __reduce_ex__ __self__ __func__ __objclass__ _evaluate __forward_code__ __annotate__ "
+    "__setstate__ func_globals"
 )
 
 # Anywhere in a notebook, these reach for the program that grades rather than for an answer.
@@ -261,5 +306,55 @@ TAMPERING_SHELL = _set(
 HONEST_SETTINGS = ("torch.backends.", "torch.cuda.", "matplotlib.", "pandas.options.", "IPython.core.", "warnings.")
 # Libraries whose own attributes nobody has a reason to replace.
 GUARDED = _set("torch numpy builtins sys os math operator grader pytest _pytest unittest msgspec IPython random io")
+# What torch, NumPy and their tensors have that works no matrix product out: whatever is not here may, in an answer
+# that must not. In-place forms go by the same name.
+NO_PRODUCT = _set(
+    # single numbers and comparisons
+    "abs absolute acos acosh add addcdiv addcmul angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin asinh "
+    "atan atan2 atanh bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil clamp "
+    "clamp_max clamp_min clip conj conj_physical conjugate copysign cos cosh deg2rad degrees digamma div divide divmod "
+    "eq erf erfc erfinv exp exp2 expm1 fabs fix float_power floor floor_divide fma fmax fmin fmod frac ge gelu greater "
+    "greater_equal gt hardtanh heaviside hypot invert isclose isfinite isin isinf isnan isneginf isposinf isreal le "
+    "leaky_relu lerp less less_equal lgamma log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not "
+    "logical_or logical_xor logit lt maximum minimum mod mul multiply nan_to_num ne neg negative nextafter not_equal "
+    "positive pow power rad2deg radians reciprocal relu remainder rint round rsqrt rsub sgn sigmoid sign signbit silu "
+    "sin sinc sinh sqrt square sub subtract tan tanh true_divide trunc where xlogy cbrt elu softplus "
+    # sums and the like
+    "all allclose amax amin aminmax any argmax argmin array_equal average count_nonzero cummax cummin "
+    "cumprod cumsum cumulative_sum diff equal logcumsumexp logsumexp log_softmax max mean median min nanmean nansum "
+    "nanprod nanmax nanmin norm prod ptp quantile softmax std std_mean sum var var_mean reduce accumulate reduceat "
+    # places, shapes and copies
+    "H T adjoint append argsort argwhere array_split as_strided as_strided_copy astype atleast_1d atleast_2d "
+    "atleast_3d base block block_diag broadcast broadcast_arrays broadcast_shapes broadcast_tensors broadcast_to "
+    "apply cartesian_prod cat choose chunk clone column_stack combinations concat concatenate contiguous copy copyto data "
+    "detach diag diag_embed diagflat diagonal dim dsplit dstack element_size expand expand_as expand_dims extract fill "
+    "fill_diagonal flat flatten flip fliplr flipud gather hsplit hstack index_add index_copy index_fill index_put "
+    "index_select insert delete is_contiguous is_floating_point is_leaf map item itemsize ix_ kron kthvalue mH mT masked_fill "
+    "masked_scatter masked_select matrix_transpose meshgrid moveaxis movedim msort narrow nbytes ndenumerate ndim "
+    "ndimension ndindex nditer nelement nonzero numel one_hot outer ger pad permute permute_dims place put "
+    "put_along_axis putmask ravel ravel_multi_index repeat repeat_interleave reshape reshape_as resize resize_as "
+    "result_type roll rollaxis rot90 row_stack scatter scatter_add scatter_reduce searchsorted select set_ shape size "
+    "sliding_window_view slice_scatter sort split split_with_sizes squeeze stack storage_offset stride strides "
+    "sum_to_size swapaxes swapdims t take take_along_axis take_along_dim tensor_split tile to to_device tobytes tolist "
+    "topk trace transpose tri tril tril_indices triu triu_indices unbind unflatten unfold unique unique_consecutive "
+    "unravel_index unsqueeze unstack untyped_storage storage view view_as vsplit vstack zero index_exp s_ c_ r_ "
+    # tensors made, and what they are made of
+    "arange array as_tensor asarray asanyarray ascontiguousarray bernoulli bfloat16 bool byte cdouble cfloat char chr "
+    "complex complex64 complex128 cpu cuda default_rng device dtype double empty empty_like empty_strided eye finfo "
+    "float float16 float32 float64 float_ from_numpy frombuffer fromiter full full_like generic get_default_dtype "
+    "get_device half identity iinfo int int16 int32 int64 int8 int_ integer is_tensor issubdtype layout linspace "
+    "logspace long manual_seed memory_format mgrid new new_empty new_full new_ones new_tensor new_zeros normal normal_ "
+    "number numpy object_ ogrid ones ones_like preserve_format contiguous_format promote_types rand rand_like randint "
+    "randint_like randn randn_like random randperm range requires_grad result_type scalar_tensor seed set_grad_enabled "
+    "shares_memory short single strided tensor type type_as typename uint8 uint16 uint32 uint64 uniform zeros "
+    "zeros_like is_complex is_cuda is_sparse can_cast grad detach_copy "
+    # values, modes and types
+    "e inf nan pi newaxis no_grad inference_mode enable_grad is_grad_enabled autocast errstate seterr printoptions "
+    "set_printoptions set_default_dtype Size Tensor FloatTensor DoubleTensor LongTensor IntTensor BoolTensor Generator "
+    "Module Parameter ndarray ufunc nn functional cuda version is_available typing NDArray ArrayLike special "
+    "vectorize frompyfunc apply_along_axis apply_over_axes fromfunction vmap lib stride_tricks init backends mps "
+    "zeros_ ones_ constant True_ False_ bool_ array_repr array_str isscalar device_count current_device linalg "
+    "vector_norm requires_grad_ retain_grad backward register_hook optim utils annotations tensor_"
+)
 # Functions that run other functions, or whose work the source does not show.
 OPAQUE = _set("vmap apply map_ compile script jit grad linalg cov corrcoef lstsq solve inv pinv svd qr cholesky lobpcg")

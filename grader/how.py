@@ -174,7 +174,9 @@ class How:
         return next((use for use in uses if not self._is_own_attribute(use)), None)
 
     def _is_own_attribute(self, use: Use) -> bool:
-        return use.path.startswith("?.") and (self._reach.defines(use.path[2:]) or self._reach.book.defines(use.path[2:]))
+        return use.path.startswith("?.") and (
+            self._reach.defines(use.path[2:]) or self._reach.book.defines(use.path[2:])
+        )
 
     def _may_be_own(self, use: Use, family: Family) -> bool:
         """Could an object of a class of the notebook be what is used? The run tells, where it sees such a thing."""

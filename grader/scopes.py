@@ -154,7 +154,6 @@ class Notebook:
         self.stores: dict[str, list[Store]] = {}
         self.stars: list[str] = []
         self.dynamic = False  # the notebook's top level runs text, or binds names that the source does not show
-        self.setters: dict[str, set[str]] = {}  # the functions that declare a name global
         self._owns: dict[int, Own] = {}
         self._scopes: dict[int, Scope] = {}
         self._cells: dict[int, int] = {}
@@ -164,12 +163,14 @@ class Notebook:
         self._open: dict[object, dict[str, Values]] = {}  # the same, while being worked out
         self._touched: set[object] = set()  # the open ones that were looked at
         self.statements: list[tuple[ast.stmt, int]] = []  # each with its cell; their numbers count from 1
+        self.numbers: list[int] = []  # which statement of its cell each is, or is the text of
         order = 0
         for index, (_, text) in enumerate(cells):
             tree = tree_of(text)
-            for statement in _with_magics(tree.body) if tree else []:
+            for number, statement in _with_magics(tree.body) if tree else []:
                 order += 1
                 self.statements.append((statement, index))
+                self.numbers.append(number)
                 self._read([statement], self.module, order, index)
 
     # ------------------------------------------------------------ binding
@@ -328,14 +329,11 @@ class Notebook:
                     declared.update(names)
                 case ast.Subscript(value=base, ctx=ast.Store()) if _is_call(base, "globals"):
                     self.dynamic = True
-        for name in declared:
-            self.setters.setdefault(name, set()).add(getattr(node, "name", ""))
         for stored, value, path in _bound_in(node):
             if isinstance(stored, ast.Subscript) and _is_call(stored.value, "globals"):
                 key = stored.slice.value if isinstance(stored.slice, ast.Constant) else None
                 if isinstance(key, str):
                     self.module.bind(key, Binding(order, value, sure=False))
-                    self.setters.setdefault(key, set()).add(getattr(node, "name", ""))
             elif (name := stored if isinstance(stored, str) else getattr(stored, "id", "")) in declared:
                 self.module.bind(name, Binding(order, value, path, sure=False))
                 if not path and not isinstance(value, (*_FUNCTIONS, ast.ClassDef)):
@@ -855,18 +853,18 @@ def _returns(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.e
         stack.extend(reversed(list(ast.iter_child_nodes(node))))
 
 
-def _with_magics(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def _with_magics(body: list[ast.stmt]) -> Iterator[tuple[int, ast.stmt]]:
     """The statements of a cell; what a ``%time`` line or ``exec`` runs, when it is told, stands in their place."""
-    for statement in body:
+    for number, statement in enumerate(body):
         above = "\n" * (statement.lineno - 1)  # so that line numbers stay
         match statement:
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr="run_line_magic"), args=[first, second])):
                 match (first, second):
                     case (ast.Constant(value="time"), ast.Constant(value=str(text))) if tree := tree_of(above + text):
-                        yield from tree.body
+                        yield from ((number, inner) for inner in tree.body)
                         continue
             case ast.Expr(value=ast.Call(func=ast.Name(id="exec"), args=[ast.Constant(value=str(text))])):
                 if tree := tree_of(above + text):
-                    yield from tree.body
+                    yield from ((number, inner) for inner in tree.body)
                     continue
-        yield statement
+        yield number, statement

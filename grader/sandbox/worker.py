@@ -4,8 +4,8 @@ Nothing here is trusted: the client checks each reply, and a worker that answers
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import contextlib
 import inspect

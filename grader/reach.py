@@ -181,10 +181,13 @@ class Reach:
         for expression in getattr(node, "decorator_list", []):
             self._walk(expression, Scope(own.scope, inner.cell), own.order)
         if isinstance(node, ast.ClassDef):
-            for expression in [*node.bases, *(keyword.value for keyword in node.keywords)]:
+            bases = [*node.bases, *(keyword.value for keyword in node.keywords)]
+            self._need_all(bases, own.scope, own.order)
+            for expression in bases:
                 self._values(self.book.values(expression, own.scope, own.order), inner, expression)
             self.stored.update(inner.names)
         else:
+            self._need_all(_defaults(node.args), own.scope, own.order)
             for default in _defaults(node.args):
                 self._values(self.book.values(default, own.scope, own.order), inner, default)
         for statement in [node.body] if isinstance(node, ast.Lambda) else node.body:

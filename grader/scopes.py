@@ -758,7 +758,10 @@ def hiding(path: str) -> str:
             return part
     if root == "?":
         return ""
-    other = len(parts) > 1 and parts[1] not in PARTS.get(root, parts) and not _is_special(parts[1])
+    other = any(
+        part not in PARTS.get(".".join(parts[:length]), parts) and not _is_special(part)
+        for length, part in enumerate(parts[1:3], 1)
+    )
     return path if other or _is_private(parts) or SMUGGLED & {*parts[1:-1]} else ""
 
 

@@ -94,7 +94,7 @@ class Student:
     # ------------------------------------------------------------ the plugin's side
 
     def begin(self, exercise: str, place: int, attempt: Attempt) -> None:
-        """A check of ``exercise`` begins, in the worker of ``attempt``: its cells run up to ``place``, tables are empty.
+        """A check of ``exercise`` begins: ``attempt`` has run the cells up to ``place``, tables are empty.
 
         The worker's seed is the exercise's: it tells nothing of which check it is, nor of the suite's own numbers.
         """

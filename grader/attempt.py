@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from grader.model import Flag
@@ -34,6 +34,7 @@ class Attempt:
     flags: set[Flag] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
+    kept: Mapping[int, Sequence[int]] | None = None  # run these statements of these cells alone, and tell nothing
     quiet: bool = False  # this worker has seen what hidden checks ask: no text of its own is kept
     _worker: Transport | None = None
     _done: int = 0
@@ -56,7 +57,7 @@ class Attempt:
 
     def _run(self, index: int, cell: RunCell) -> None:
         self._done = index + 1
-        if index in self._bad or not cell.python:
+        if index in self._bad or not cell.python or (self.kept is not None and index not in self.kept):
             return
         limits = self._cell_limits(cell)
         if limits is None:
@@ -64,12 +65,15 @@ class Attempt:
             return
         careful = self._careful
         try:
-            reply, _ = self._ask(Run(cell.python, cell.label), limits)
+            only = None if self.kept is None else list(self.kept[index])
+            reply, _ = self._ask(Run(cell.python, cell.label, only), limits)
         except WorkerGone as gone:
             if gone.how == "protocol" and not careful:
                 return  # what an earlier cell or answer sent may come to light here: find out whose it is
             self._bad.add(index)
             self.note(_FLAGS[gone.how], f"{cell.label}: {_WORDS[gone.how]}; it was left out")
+            return
+        if self.kept is not None:
             return
         if isinstance(reply.outcome, Raised) and not _is_stub(cell, reply.outcome):
             self._note_failed(cell.label, reply.outcome.type_name)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
 import torch
 
-from grader import how, wording
+from grader import apart, how, wording
 from grader.attempt import Attempt
 from grader.findings import CheckFailed, EngineError, StudentMissing
 from grader.model import (
@@ -35,7 +36,8 @@ from grader.student import Student
 class Check:
     """One check of the suite: ``id`` is unique within the assignment, ``points`` are absolute.
 
-    ``seconds`` is the CPU time that one of its calls may take, None for the usual.
+    ``seconds`` is the CPU time that one of its calls may take, None for the usual. ``watched``: it asks how the answer
+    computes, and so is run with what was read for that answer alone.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Check:
     hidden: bool
     title: str
     seconds: float | None = None
+    watched: bool = False
 
 
 @dataclass
@@ -58,12 +61,14 @@ class Grading:
 
     def __post_init__(self) -> None:
         self.attempt = Attempt(self.submission, self.start, self.limits)
+        self.apart = Attempt(self.submission, self.start, self.limits, self.attempt.flags, self.attempt.notes, kept={})
         self.student = Student(self.attempt, {e.name: parameters(e.stub) for e in self.exercises})
         self._answered_by = answers(self.exercises)
         self._cells = [(cell.label, cell.python) for cell in self.submission.cells if cell.python]
         self._tampering = how.tampering(self._cells)
         if self._tampering:
             self.attempt.note("tampering", f"the notebook uses {', '.join(self._tampering[:5])}")
+        self._is_calm = apart.is_calm(tuple(self._cells))
         self._results = {check.id: not_run(check) for check in self.checks}
         self._findings: dict[str, Finding] = {}
         self._exercise = ""
@@ -76,8 +81,8 @@ class Grading:
         if check.hidden != self.attempt.quiet:
             # A hidden check's inputs could come back in what a later cell prints or a later answer returns: hidden
             # checks have workers of their own, from which nothing is shown.
-            self.attempt.drop()
-            self.attempt.quiet = check.hidden
+            self.close()
+            self.attempt.quiet = self.apart.quiet = check.hidden
         if check.exercise != self._exercise:
             self._exercise = check.exercise
             if self._tampering:  # what an earlier exercise's code did must not reach this one
@@ -85,10 +90,35 @@ class Grading:
         place = self.place(check.exercise)
         if place is None:
             raise StudentMissing(Finding("missing", "missing", {"name": check.exercise}))
+        attempt = self.attempt
+        if check.watched:
+            attempt = self.apart
+            self._keep(check.exercise, place)
         more = check.seconds
-        self.attempt.call_limits = Limits(more, 4 * more, self.limits.memory) if more else self.limits
-        self.student.begin(check.exercise, place)
+        attempt.call_limits = Limits(more, 4 * more, self.limits.memory) if more else self.limits
+        self.student.begin(check.exercise, place, attempt)
         return self.student
+
+    def _keep(self, exercise: str, place: int) -> None:
+        """Let the worker apart hold what this exercise's answers need.
+
+        Where nothing in the notebook could put something else in an answer's place, one worker serves all of them.
+        """
+        shared = self._is_calm and exercise not in self._at_end
+        keep = self._kept_by_all if shared else self._kept(exercise, place)
+        if keep != self.apart.kept:
+            self.apart.drop()
+            self.apart.kept = keep
+
+    @cached_property
+    def _kept_by_all(self) -> apart.Kept:
+        watched = dict.fromkeys(check.exercise for check in self.checks if check.watched)
+        places = ((name, self.submission.places.get(name)) for name in watched)
+        return apart.merged(self._kept(name, place) for name, place in places if place is not None)
+
+    def _kept(self, exercise: str, place: int) -> apart.Kept:
+        numbers = [number for number, cell in enumerate(self.submission.cells[:place]) if cell.python]
+        return apart.kept(sorted(self._answered_by[exercise]), self._cells[: len(numbers)], numbers)
 
     def place(self, exercise: str) -> int | None:
         """How many cells run before the exercise's checks; None when it is missing."""
@@ -167,8 +197,9 @@ class Grading:
         )
 
     def close(self) -> None:
-        """End the worker."""
+        """End the workers."""
         self.attempt.drop()
+        self.apart.drop()
 
     def _mark_blocked(self) -> None:
         """An answer that calls another exercise's answer may fail for that one's fault: then it says so."""

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from grader.findings import NotAsAsked
+from grader.libraries import may_multiply
 from grader.loops import Deepest, deepest
 from grader.model import Finding, Frame
 from grader.reach import Reach, Use, reach_of
@@ -72,6 +73,8 @@ class How:
             if ran := self._in_run(name):
                 self._fail("must_not", self._place(), used=f"`{ran}`", asked=f"an answer without {phrase(name)}")
         self._nothing_hidden()
+        if "matrix product" in families and (use := self._unknown_product()):
+            self._fail("must_not", use, used=_shown(use.path), asked=f"an answer without {phrase('matrix product')}")
 
     def must(self, *families: str) -> None:
         """The answer uses one of ``families``, in any spelling. Raises `NotAsAsked` (``must``)."""
@@ -164,6 +167,16 @@ class How:
             if family.has(use.path) and (everything or not self._may_be_own(use, family)):
                 return use
         return None
+
+    def _unknown_product(self) -> Use | None:
+        """The first use of what may work a matrix product out by some detour (`torch.linalg.inv` of blocks)."""
+        uses = (use for use in self._reach.uses if not hiding(use.path) and may_multiply(use.path))
+        return next((use for use in uses if not self._is_own_attribute(use)), None)
+
+    def _is_own_attribute(self, use: Use) -> bool:
+        return use.path.startswith("?.") and (
+            self._reach.defines(use.path[2:]) or self._reach.book.defines(use.path[2:])
+        )
 
     def _may_be_own(self, use: Use, family: Family) -> bool:
         """Could an object of a class of the notebook be what is used? The run tells, where it sees such a thing."""

@@ -62,6 +62,9 @@ class Checks:
         return self.grading.begin(check)
 
 
+_WATCHING = Student.watching.__name__
+
+
 def check_of(item: pytest.Item) -> Check | None:
     """The check that a collected item is: its first ``exercise`` mark says of what, and for how many points."""
     if _CHECK not in item.stash:
@@ -81,6 +84,7 @@ def _read_marks(item: pytest.Item) -> Check | None:
         points=float(mark.kwargs.get("points", 1)),
         seconds=float(limit.args[0]) if (limit := item.get_closest_marker("time_limit")) else None,
         hidden=hidden,
+        watched=_WATCHING in getattr(getattr(getattr(item, "function", None), "__code__", None), "co_names", ()),
         title=" ".join(title.split()),
     )
 

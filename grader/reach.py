@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from grader.made import makers
 from grader.scopes import (
     BY_NAME,
     COMPREHENSIONS,
@@ -43,12 +45,22 @@ def reach_of(name: str, cells: tuple[tuple[str, str], ...]) -> Reach:
     return Reach(notebook(cells), name)
 
 
+@lru_cache(maxsize=16)
+def everything_of(book: Notebook) -> Reach:
+    """What all code of the notebook uses, called or not, worked out once."""
+    return Reach.everything(book)
+
+
 class Reach:
     """The code that the top-level ``name`` reaches: itself, its helpers, their classes, what was patched in.
 
     ``uses`` are the library names and marks in that code, ``names`` the top-level names it reads, ``data`` those
     that are no function, class or module, ``owns`` the functions and classes, ``stored`` the attributes that it or
     its classes define, ``hidden`` the constructs that hide what is called.
+
+    ``statements`` are those of the notebook's top level that make what the code reads: with these alone it runs as it
+    is read here. Of what they work out only the outcome counts (``w = a @ b`` is data), but each function that they
+    hand on counts as used.
     """
 
     def __init__(self, book: Notebook, name: str) -> None:
@@ -70,6 +82,11 @@ class Reach:
         self._followed: list[str] = []
         self._written: set[str] = set()  # declared global: a counter, say
         self._attributes: dict[int, set[str]] = {}
+        self.statements: set[int] = set()
+        self._needed: set[tuple[str, int | None]] = set()
+        self._kept: list[int] = []
+        self._making: set[int] = set()  # ids of the functions that a statement calls
+        self._need(name, None)
         line, cell = self.place()
         for value in sorted(self.values, key=_order):
             self._value(value, cell, line)
@@ -149,23 +166,29 @@ class Reach:
     # ------------------------------------------------------------ the walk
 
     def _finish(self) -> None:
-        while self._todo or self._followed:
+        while self._todo or self._followed or self._kept:
             if self._followed:
                 self._follow(self._followed.pop())
+            elif self._kept:
+                self._make(self._kept.pop())
             else:
                 self._enter(self._todo.pop())
         self.data -= self._written
 
     def _enter(self, own: Own) -> None:
         node, inner = own.node, self.book.inside(own)
+        self._need_all(_annotations(node), own.scope, own.order)
         for expression in getattr(node, "decorator_list", []):
             self._walk(expression, Scope(own.scope, inner.cell), own.order)
         if isinstance(node, ast.ClassDef):
-            for expression in [*node.bases, *(keyword.value for keyword in node.keywords)]:
+            bases = [*node.bases, *(keyword.value for keyword in node.keywords)]
+            self._need_all(bases, own.scope, own.order)
+            for expression in bases:
                 self._values(self.book.values(expression, own.scope, own.order), inner, expression)
             self.stored.update(inner.names)
         else:
-            for default in [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]:
+            self._need_all(_defaults(node.args), own.scope, own.order)
+            for default in _defaults(node.args):
                 self._values(self.book.values(default, own.scope, own.order), inner, default)
         for statement in [node.body] if isinstance(node, ast.Lambda) else node.body:
             self._walk(statement, inner, inner.order)
@@ -199,6 +222,7 @@ class Reach:
             case ast.Global(names=names):
                 self._written.update(names)
             case ast.AnnAssign(annotation=annotation):
+                self._need_all([annotation], scope, before)
                 skip.add(id(annotation))
             case ast.arg():
                 return []
@@ -213,9 +237,14 @@ class Reach:
                         skip.add(id(node.value))
                     case ast.Attribute(attr="__dict__", value=owner):
                         return [(owner, scope), (key, scope)]
-            case ast.MatchClass(cls=cls):
+            case ast.MatchClass(cls=cls, kwd_attrs=attrs):
+                self._need_all([cls], scope, before)
                 skip.add(id(cls))
-            case ast.Call():
+                for attr in attrs:
+                    self._use(f"?.{attr}", node, scope)
+            case ast.Call(keywords=keywords):
+                if any(keyword.arg == "requires_grad" and not _is_false(keyword.value) for keyword in keywords):
+                    self._use("requires_grad=", node, scope)
                 skip |= self._call(node, scope, before)
             case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[ast.Call(func=ast.Name(id="globals"))]):
                 skip.add(id(node.comparators[0]))
@@ -226,6 +255,7 @@ class Reach:
         self._values(values, scope, node)
         if not self.book.is_local(name, scope) and name in self.book.module.names:
             self.names.add(name)
+            self._need(name, before)
             if not any(isinstance(value, (Own, Lib)) for value in values):
                 self.data.add(name)
 
@@ -250,11 +280,112 @@ class Reach:
     def _follow(self, attr: str) -> None:
         for store in self.book.stores.get(attr, []):
             if store.order is not None:
+                self._keep(store.order)
                 _, cell = self.book.statements[store.order - 1]
                 where = Scope(store.scope, cell)
                 self._values(self.book.values(store.value, store.scope, store.order), where, store.value)
                 if attr in HIDING_ATTRIBUTES:
                     self._use(f"?.{attr}", store.base, where)
+
+    # ------------------------------------------------------------ what makes it
+
+    def _need(self, name: str, before: int | None) -> None:
+        """The code reads the top-level ``name``: keep the statements that make it."""
+        if name and (name, before) not in self._needed:
+            self._needed.add((name, before))
+            for order in sorted(makers(self.book, name, before)):
+                self._keep(order)
+
+    def _need_all(self, nodes: Iterable[ast.AST], scope: Scope, before: int | None) -> None:
+        for node in (inner for outer in nodes for inner in ast.walk(outer)):
+            if isinstance(node, ast.Name) and not self.book.is_local(node.id, scope):
+                self._need(node.id, before)
+
+    def _keep(self, order: int) -> None:
+        """Keep a statement, and with it all that stands in the same text: ``exec("a = 1; b = 2")``."""
+        book = self.book
+        place = book.statements[order - 1][1], book.numbers[order - 1]
+        while order > 1 and (book.statements[order - 2][1], book.numbers[order - 2]) == place:
+            order -= 1
+        for other in range(order, len(book.statements) + 1):
+            if (book.statements[other - 1][1], book.numbers[other - 1]) != place:
+                break
+            if self.name and other not in self.statements:
+                self.statements.add(other)
+                self._kept.append(other)
+
+    def _make(self, order: int) -> None:
+        statement, cell = self.book.statements[order - 1]
+        scope = Scope(self.book.module, cell, order=order)
+        self._walk_making([statement], scope, order)
+
+    def _walk_making(self, nodes: Iterable[ast.AST], scope: Scope, before: int | None) -> None:
+        stack = [(node, scope) for node in nodes]
+        while stack:
+            node, where = stack.pop()
+            stack.extend(reversed(self._visit_making(node, where, before)))
+
+    def _visit_making(self, node: ast.AST, scope: Scope, before: int | None) -> list[tuple[ast.AST, Scope]]:
+        """Note which functions a statement hands on, and what it needs; give what is to be visited inside it."""
+        book, children = self.book, list(ast.iter_child_nodes(node))
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                self._need_all(_annotations(node), scope, before)
+                if node.decorator_list:
+                    self._value(book.own(node, scope, before), scope.cell, node.lineno)
+                children = [*node.decorator_list, *_defaults(node.args)]
+            case ast.ClassDef() | ast.Lambda():
+                self._value(book.own(node, scope, before), scope.cell, node.lineno)
+                return []
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                return [(child, book.comprehension(node, scope, before)) for child in children]
+            case ast.Name(ctx=ast.Load()):
+                self._values(book.values(node, scope, before), scope, node)
+                self._need_all([node], scope, before)
+            case ast.Attribute(value=base, ctx=ast.Load()):
+                self._attribute(node, scope, before)
+                return self._base(base, scope, before)
+            case ast.Subscript(value=ast.Call(func=ast.Name(id=("globals" | "locals" | "vars")), args=of), slice=key):
+                self._namespace(node, of[0] if of else None, key, scope, before)
+                return [(key, scope)]
+            case ast.AnnAssign(annotation=annotation):
+                self._need_all([annotation], scope, before)
+                children.remove(annotation)
+            case ast.Call(func=func, args=args, keywords=keywords):
+                self._call(node, scope, before)
+                inner = self._base(func.value, scope, before) if isinstance(func, ast.Attribute) else []
+                self._run(func, scope, before)
+                if not isinstance(func, (ast.Name, ast.Attribute)):
+                    inner = [(func, scope)]
+                return [*inner, *((part, scope) for part in [*args, *(keyword.value for keyword in keywords)])]
+        return [(child, scope) for child in children]
+
+    def _base(self, base: ast.expr, scope: Scope, before: int | None) -> list[tuple[ast.AST, Scope]]:
+        """What is to be visited of ``base`` in ``base.attr``: a name, or names with dots, is not handed on."""
+        if _is_type(base):
+            self._need_all([base], scope, before)
+            return []
+        return [(base, scope)]
+
+    def _run(self, func: ast.expr, scope: Scope, before: int | None) -> None:
+        """A statement calls ``func``: what it works out is data, what it hands on may be called."""
+        if isinstance(func, ast.Name):
+            self._need_all([func], scope, before)
+        for value in sorted(self.book.values(func, scope, before), key=_order):
+            match value:
+                case Own(node=ast.FunctionDef() | ast.AsyncFunctionDef() as node):
+                    if id(node) not in self._making:
+                        self._making.add(id(node))
+                        inner = self.book.inside(value)
+                        self._walk_making(node.body, inner, inner.order)
+                case Lib(path) if not hiding(path):
+                    self._follow_patches(path.rpartition(".")[2])
+                case Word("unknown") if isinstance(func, ast.Attribute):
+                    self._follow_patches(func.attr)
+                    if hiding(f"?.{func.attr}"):
+                        self._use(f"?.{func.attr}", func, scope)
+                case _:
+                    self._value(value, scope.cell, func.lineno, func)
 
     def _members(self, owns: list[Own]) -> set[str]:
         """The attributes that classes define, on themselves and through ``self``."""
@@ -304,15 +435,13 @@ class Reach:
     def _global(self, name: str, node: ast.AST, scope: Scope, before: int | None) -> None:
         if name in self.book.module.names:
             self.names.add(name)
+            self._need(name, before)
             if not any(isinstance(v, (Own, Lib)) for v in self.book.values(node, scope, before)):
                 self.data.add(name)
 
     def _call(self, node: ast.Call, scope: Scope, before: int | None) -> set[int]:
         """What a call hides or asks for; gives the parts that are not to be visited."""
         self.called.add(id(node.func))
-        for keyword in node.keywords:
-            if keyword.arg == "requires_grad" and not _is_false(keyword.value):
-                self._use("requires_grad=", node, scope)
         callees = {v.path for v in self.book.values(node.func, scope, before) if isinstance(v, Lib)}
         if callees & BY_NAME or any(c.endswith((".__getattribute__", ".__getattr__")) for c in callees):
             found = self.book.values(node, scope, before)
@@ -322,18 +451,39 @@ class Reach:
                     if isinstance(name, Text):
                         self._use(f"?.{name.text}", node, scope)
         if callees & {"builtins.isinstance", "builtins.issubclass"}:
-            return {id(argument) for argument in node.args[1:] if _is_type(argument)}
+            types = [argument for argument in node.args[1:] if _is_type(argument)]
+            self._need_all(types, scope, before)
+            return {id(argument) for argument in types}
         for argument in node.args:
             for value in self.book.values(argument, scope, before):
                 if isinstance(value, Lib) and value.path in BY_NAME:
                     self._use(f"{value.path} passed on", argument, scope)
         if "builtins.globals" in callees:
             self._use("builtins.a namespace with a computed name", node, scope)
+        if callees & {"builtins.locals", "builtins.vars"} and not node.args and scope.parent is None:
+            self._use("builtins.a namespace with a computed name", node, scope)
+        if callees & {"functools.wraps", "functools.update_wrapper"} and (
+            node.keywords or len(node.args) > 1 + ("functools.update_wrapper" in callees)
+        ):  # with these they set any attribute that a text names
+            self._use("builtins.functools.wraps of named attributes", node, scope)
         if "builtins.vars" in callees and node.args:
             owner = self.book.values(node.args[0], scope, before)
             if any(isinstance(v, Lib) for v in owner):
                 self._use("builtins.a namespace with a computed name", node, scope)
         return set()
+
+
+def _defaults(a: ast.arguments) -> list[ast.expr]:
+    return [*a.defaults, *(default for default in a.kw_defaults if default)]
+
+
+def _annotations(node: ast.AST) -> list[ast.expr]:
+    """What a function says of its parameters' and result's types: it is worked out when the function is defined."""
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return []
+    a = node.args
+    parameters = [*a.posonlyargs, *a.args, *a.kwonlyargs, *(extra for extra in (a.vararg, a.kwarg) if extra)]
+    return [found for found in [*(p.annotation for p in parameters), node.returns] if found]
 
 
 def _order(value: Value) -> tuple[int, str, int]:

@@ -18,8 +18,19 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
 
+from grader.libraries import canonical, exports
 from grader.source import parsed
-from grader.vocabulary import CONVENTIONAL, HIDING, HIDING_ATTRIBUTES, HIDING_ROOTS, KNOWN, MARKS, NAMES
+from grader.vocabulary import (
+    CONVENTIONAL,
+    HIDING,
+    HIDING_ATTRIBUTES,
+    HIDING_ROOTS,
+    KNOWN,
+    MARKS,
+    NAMES,
+    PARTS,
+    SMUGGLED,
+)
 
 MAX_STEPS = 100_000  # expressions looked at for one answer
 MAX_NESTING = 60
@@ -152,12 +163,14 @@ class Notebook:
         self._open: dict[object, dict[str, Values]] = {}  # the same, while being worked out
         self._touched: set[object] = set()  # the open ones that were looked at
         self.statements: list[tuple[ast.stmt, int]] = []  # each with its cell; their numbers count from 1
+        self.numbers: list[int] = []  # which statement of its cell each is, or is the text of
         order = 0
         for index, (_, text) in enumerate(cells):
             tree = tree_of(text)
-            for statement in _with_magics(tree.body) if tree else []:
+            for number, statement in _with_magics(tree.body) if tree else []:
                 order += 1
                 self.statements.append((statement, index))
+                self.numbers.append(number)
                 self._read([statement], self.module, order, index)
 
     # ------------------------------------------------------------ binding
@@ -183,14 +196,15 @@ class Notebook:
                 case ast.Import(names=names):
                     for alias in names:
                         path = alias.name if alias.asname else alias.name.partition(".")[0]
-                        scope.bind(alias.asname or path, Binding(at, path=path, sure=sure))
+                        scope.bind(alias.asname or path, Binding(at, path=canonical(path), sure=sure))
                 case ast.ImportFrom(names=names, module=module, level=level):
                     source = "." * level + (module or "")
                     for alias in names:
                         if alias.name == "*":
                             self.stars.append(source)
+                            self._replace(source, at)
                         else:
-                            path = f"{source}.{alias.name}"
+                            path = canonical(f"{source}.{alias.name}")
                             scope.bind(alias.asname or alias.name, Binding(at, path=path, sure=sure))
                 case ast.Global(names=names):
                     scope.outer.update(names)
@@ -222,7 +236,14 @@ class Notebook:
                             scope.bind(target.id, Binding(at, sure=sure, deleted=True))
                 case ast.Call():
                     self._grow(node, scope, order)
+                case _ if type(node).__name__ == "TypeAlias":  # Python 3.12
+                    scope.bind(node.name.id, Binding(at, sure=sure))  # type: ignore[attr-defined]
             stack.extend((child, inner) for child in reversed(list(ast.iter_child_nodes(node))))
+
+    def _replace(self, module: str, order: int) -> None:
+        """``from module import *`` takes the place of what had the same names."""
+        for name in [name for name in self.module.names if exports(module, name)]:
+            self.module.bind(name, Binding(order, path=canonical(f"{module}.{name}"), sure=False))
 
     def _bind_elements(self, target: ast.expr, value: ast.expr, scope: Scope, order: int | None) -> None:
         """Bind the target of a loop. Texts count as known only where they are written out in the loop itself."""
@@ -300,29 +321,23 @@ class Notebook:
                 self.dynamic = True
 
     def _globals_in(self, node: ast.AST, order: int) -> None:
-        """A function that declares a name global may bind it later."""
+        """A function or class that declares names global may bind them later, in whatever form."""
         declared: set[str] = set()
-        assigned: list[tuple[ast.expr, ast.expr]] = []
         for child in ast.walk(node):
             match child:
                 case ast.Global(names=names):
                     declared.update(names)
-                case ast.Assign(targets=targets, value=value):
-                    assigned.extend((target, value) for target in targets)
-                case ast.AugAssign(target=target, value=value):
-                    assigned.append((target, value))
                 case ast.Subscript(value=base, ctx=ast.Store()) if _is_call(base, "globals"):
                     self.dynamic = True
-                case ast.FunctionDef(name=name) | ast.ClassDef(name=name) if child is not node and name in declared:
-                    self.module.bind(name, Binding(order, child, sure=False))
-        for stored, value in assigned:
-            if isinstance(stored, ast.Name) and stored.id in declared:
-                self.module.bind(stored.id, Binding(order, value, sure=False))
-                self.module.bind(stored.id, Binding(order, sure=False))
-            elif isinstance(stored, ast.Subscript) and _is_call(stored.value, "globals"):
+        for stored, value, path in _bound_in(node):
+            if isinstance(stored, ast.Subscript) and _is_call(stored.value, "globals"):
                 key = stored.slice.value if isinstance(stored.slice, ast.Constant) else None
                 if isinstance(key, str):
                     self.module.bind(key, Binding(order, value, sure=False))
+            elif (name := stored if isinstance(stored, str) else getattr(stored, "id", "")) in declared:
+                self.module.bind(name, Binding(order, value, path, sure=False))
+                if not path and not isinstance(value, (*_FUNCTIONS, ast.ClassDef)):
+                    self.module.bind(name, Binding(order, sure=False))
 
     def own(self, node: Function | ast.ClassDef, scope: Scope, order: int | None = None) -> Own:
         """The one `Own` of a definition."""
@@ -616,7 +631,7 @@ class Notebook:
                 case Lib(path) if path.count(".") >= MAX_DOTS:  # an object's attribute; a loop could go on without end
                     found.add(UNKNOWN)
                 case Lib(path):
-                    found.add(Lib(f"{path}.{attr}"))
+                    found.add(Lib(canonical(f"{path}.{attr}")))
                     if _is_leaf(path):  # a bound method, or an element of a container
                         found.add(base)
                 case Own():
@@ -741,9 +756,75 @@ def hiding(path: str) -> str:
     for part in parts[1:]:
         if part in HIDING_ATTRIBUTES:
             return part
-    if root == "torch" and any(p.startswith("_C") for p in parts[1:]):
-        return path
-    return ""
+    if root == "?":
+        return ""
+    other = any(
+        part not in PARTS.get(".".join(parts[:length]), parts) and not _is_special(part)
+        for length, part in enumerate(parts[1:3], 1)
+    )
+    return path if other or _is_private(parts) or SMUGGLED & {*parts[1:-1]} else ""
+
+
+def _is_private(parts: list[str]) -> bool:
+    """Does a name of a module begin with an underscore? What a class has so named is its own business."""
+    for part in parts[1:]:
+        if part[:1].isupper():
+            return False
+        if part.startswith("_") and not _is_special(part):
+            return True
+    return False
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def _bound_in(node: ast.AST) -> Iterator[tuple[ast.expr | str, ast.AST | None, str]]:
+    """Every name or target that code inside ``node`` binds, with the value, or the library's path, that it gets."""
+    for child in ast.walk(node):
+        match child:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                if child is not node:
+                    yield name, child, ""
+            case ast.Import(names=aliases):
+                for alias in aliases:
+                    path = alias.name if alias.asname else alias.name.partition(".")[0]
+                    yield alias.asname or path, None, canonical(path)
+            case ast.ImportFrom(names=aliases, module=module):
+                for alias in aliases:
+                    yield alias.asname or alias.name, None, canonical(f"{module or '.'}.{alias.name}")
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    yield from _targets(target, value)
+            case ast.AnnAssign(target=target, value=value) | ast.AugAssign(target=target, value=value):
+                yield target, value, ""
+            case ast.NamedExpr(target=target, value=value):
+                yield target, value, ""
+            case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
+                yield from _targets(target, value)
+            case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
+                yield from _targets(target, value)
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name, None, ""
+            case ast.MatchMapping(rest=str(name)):
+                yield name, None, ""
+            case ast.Delete(targets=targets):
+                for target in targets:
+                    yield target, None, ""
+            case _ if type(child).__name__ == "TypeAlias":  # Python 3.12
+                yield child.name, None, ""  # type: ignore[attr-defined]
+
+
+def _targets(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr, str]]:
+    """The single targets of an assignment, each with all that it may get."""
+    parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else []
+    values = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
+    paired = len(parts) == len(values) and not any(isinstance(part, ast.Starred) for part in [*parts, *values])
+    for number, part in enumerate(parts):
+        inner = part.value if isinstance(part, ast.Starred) else part
+        yield from _targets(inner, values[number] if paired else value)
+    if not parts:
+        yield target, value, ""
 
 
 def _is_leaf(path: str) -> bool:
@@ -775,18 +856,18 @@ def _returns(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.e
         stack.extend(reversed(list(ast.iter_child_nodes(node))))
 
 
-def _with_magics(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def _with_magics(body: list[ast.stmt]) -> Iterator[tuple[int, ast.stmt]]:
     """The statements of a cell; what a ``%time`` line or ``exec`` runs, when it is told, stands in their place."""
-    for statement in body:
+    for number, statement in enumerate(body):
         above = "\n" * (statement.lineno - 1)  # so that line numbers stay
         match statement:
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr="run_line_magic"), args=[first, second])):
                 match (first, second):
                     case (ast.Constant(value="time"), ast.Constant(value=str(text))) if tree := tree_of(above + text):
-                        yield from tree.body
+                        yield from ((number, inner) for inner in tree.body)
                         continue
             case ast.Expr(value=ast.Call(func=ast.Name(id="exec"), args=[ast.Constant(value=str(text))])):
                 if tree := tree_of(above + text):
-                    yield from tree.body
+                    yield from ((number, inner) for inner in tree.body)
                     continue
-        yield statement
+        yield number, statement

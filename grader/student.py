@@ -94,12 +94,12 @@ class Student:
 
     # ------------------------------------------------------------ the plugin's side
 
-    def begin(self, exercise: str, place: int) -> None:
-        """A check of ``exercise`` begins: its cells run up to ``place``, tables are empty.
+    def begin(self, exercise: str, place: int, attempt: Attempt) -> None:
+        """A check of ``exercise`` begins: ``attempt`` has run the cells up to ``place``, tables are empty.
 
         The worker's seed is the exercise's: it tells nothing of which check it is, nor of the suite's own numbers.
         """
-        self._exercise, self._place = exercise, place
+        self._exercise, self._place, self._attempt = exercise, place, attempt
         self._watching, self._last = None, None
         self._codec.forget()
         if late := self._late.get(exercise):

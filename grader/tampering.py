@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy
 import torch
 
-from grader.reach import Reach
+from grader.reach import everything_of
 from grader.scopes import Lib, Notebook, Store, notebook
 from grader.vocabulary import (
     GUARDED,
@@ -41,7 +41,7 @@ def tampering(cells: Sequence[tuple[str, str]]) -> list[str]:
 @lru_cache(maxsize=64)
 def _tampering(cells: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
     book = notebook(cells)
-    reach = Reach.everything(book)
+    reach = everything_of(book)
     found = {name for use in reach.uses if (name := _reaches_for(use.path))}
     found.update(name for stores in list(book.stores.values()) for store in stores if (name := _replaces(store, book)))
     for statement, _ in book.statements:

@@ -113,10 +113,11 @@ class Attr(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Run(msgspec.Struct, frozen=True, tag=True):
-    """Run one cell of the notebook, as plain Python."""
+    """Run one cell of the notebook, as plain Python: all of it, or the statements with these numbers alone."""
 
     python: str
     label: str
+    only: list[int] | None = None
 
 
 class Begin(msgspec.Struct, frozen=True, tag=True):

@@ -4,6 +4,7 @@ Nothing here is trusted: the client checks each reply, and a worker that answers
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import contextlib
@@ -65,6 +66,9 @@ _seed_python, _seed_numpy, _set_recursion_limit = random.seed, np.random.seed, s
 _KEPT = 256 << 20
 _RECURSION = sys.getrecursionlimit()
 _filters = list(warnings.filters)
+_compile, _eval, _exec, _Module = compile, eval, exec, ast.Module  # a cell can replace the names, and the shell's own
+_FUTURE = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
+_AWAIT, _TREE = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, ast.PyCF_ONLY_AST
 _shell: Shell | None = None
 
 
@@ -127,37 +131,39 @@ class Runner:
     """The parts of a shell that run cells, taken before a cell can replace them."""
 
     def __init__(self, shell: Shell) -> None:
-        self.namespace, self.compile, self.run_loop = shell.user_ns, shell.compile, shell.loop_runner
+        self.namespace, self.run_loop = shell.user_ns, shell.loop_runner
+        self.future = 0  # what ``from __future__ import`` switched on, for all that follows
 
 
-def run_cell(runner: Runner, python: str, label: str) -> BaseException | None:
+def run_cell(runner: Runner, python: str, label: str, only: Sequence[int] | None = None) -> BaseException | None:
     """Run one cell, as Jupyter would, except that a statement that fails costs only itself: the rest still runs.
 
     ``python`` is the cell after IPython's transformer, made on the trusted side: what runs here is what was read there,
-    whatever hooks an earlier cell put into the shell. Returns the first exception.
+    whatever hooks an earlier cell put into the shell. ``only`` are the numbers of the statements to run, None for all.
+    Returns the first exception.
     """
     file = f"<{label}>"
     linecache.cache[file] = (len(python), None, python.splitlines(keepends=True), file)
     first: BaseException | None = None
     try:
-        body = ast.parse(python).body
+        body = _compile(python, file, "exec", _TREE | runner.future, dont_inherit=True).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return error
-    for statement in body:
+    for statement in body if only is None else [body[number] for number in only]:
         try:
-            _execute(runner, ast.Module([statement], []), file)
+            _execute(runner, _Module([statement], []), file)
         except BaseException as error:
             first = first or error
     return first
 
 
 def _execute(runner: Runner, module: ast.Module, file: str) -> None:
-    with runner.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
-        code = runner.compile(module, file, "exec")  # type: ignore[arg-type]
+    code = _compile(module, file, "exec", _AWAIT | runner.future, dont_inherit=True)
+    runner.future |= code.co_flags & _FUTURE
     if code.co_flags & inspect.CO_COROUTINE:
-        runner.run_loop(eval(code, runner.namespace))
+        runner.run_loop(_eval(code, runner.namespace))
     else:
-        exec(code, runner.namespace)
+        _exec(code, runner.namespace)
 
 
 def _frames(error: BaseException) -> Iterator[tuple[str, int]]:
@@ -229,8 +235,8 @@ class Session:
 
     def _do(self, ask: wire.Ask, request: Request) -> object:
         match ask:
-            case Run(source, label):
-                self._run(source, label)
+            case Run(source, label, only):
+                self._run(source, label, only)
                 return None
             case Begin(seed):
                 self._begin(seed)
@@ -246,10 +252,10 @@ class Session:
             case _:
                 return None
 
-    def _run(self, source: str, label: str) -> None:
+    def _run(self, source: str, label: str, only: list[int] | None) -> None:
         assert self.runner is not None
         self.sources[f"<{label}>"] = source.split("\n")
-        error = run_cell(self.runner, source, label)
+        error = run_cell(self.runner, source, label, only)
         self._usual = _state()
         if error:
             raise error

@@ -27,8 +27,8 @@ _REACHING = words(
 _HARMLESS_SPECIAL = words(
     "__init__ __call__ __name__ __class__ __doc__ __version__ __file__ __len__ __getitem__ __iter__ __next__ __repr__ "
     "__str__ __enter__ __exit__ __eq__ __add__ __mul__ __matmul__ __sub__ __neg__ __truediv__ __pow__ "
-    "__new__ __init_subclass__ __setitem__ __post_init__ __radd__ __rmul__ __rmatmul__ __contains__ __all__ __qualname__ "
-    "__module__ __hash__ __bool__ __float__ __int__ __lt__ __gt__ __abs__"
+    "__new__ __init_subclass__ __setitem__ __post_init__ __radd__ __rmul__ __rmatmul__ __contains__ __all__ "
+    "__qualname__ __module__ __hash__ __bool__ __float__ __int__ __lt__ __gt__ __abs__"
 )
 _SHELL = words("run_line_magic run_cell_magic system getoutput")
 # Magics that run none of a cell's code.

@@ -179,6 +179,7 @@ class Grading:
 
     def result(self, assignment: str, student: str, notebook: str) -> SubmissionResult:
         """Everything, once the checks are done."""
+        self._mark_not_alone()
         self._mark_blocked()
         exercises = tuple(self._exercise_result(exercise) for exercise in self.exercises)
         flags = sorted({*self.submission.flags, *self.attempt.flags})
@@ -200,6 +201,20 @@ class Grading:
         """End the workers."""
         self.attempt.drop()
         self.apart.drop()
+
+    def _mark_not_alone(self) -> None:
+        """An answer that fails only with its own code alone is not what its source says: then it says so."""
+        for check in self.checks:
+            finding = self._findings.get(check.id)
+            others = [c.id for c in self.checks if c.exercise == check.exercise and not (c.watched or c.hidden)]
+            passed = bool(others) and all(self._results[other].verdict == "passed" for other in others)
+            if check.watched and passed and finding and finding.reason in ("wrong", "raised", "missing"):
+                old = self._results[check.id]
+                message = wording.message(Finding("forbidden", "not_alone", {}), hidden=check.hidden)
+                self._results[check.id] = replace_struct(
+                    old, reason="forbidden", diagnosis="not_alone", message=f"{message} {old.message}"
+                )
+                self.attempt.note("trace_disagrees", f"{check.exercise}: fails with only what its source names")
 
     def _mark_blocked(self) -> None:
         """An answer that calls another exercise's answer may fail for that one's fault: then it says so."""

@@ -873,6 +873,15 @@ _CATALOGUE: dict[str, _Entry] = {
         ),
         (N_("Call functions by their own names."),),
     ),
+    "not_alone": _Entry(
+        (
+            N_(
+                "The other checks pass, but not this one, which runs your answer's own code and the imports, helpers "
+                "and variables that it names, without the rest of your notebook."
+            ),
+        ),
+        (N_("Let the answer name all that it needs, and leave what it names as it is written."),),
+    ),
     "not_builtin": _Entry(
         (
             N_("Your answer uses %(used)s; only Python's built-ins and your own helpers are allowed here."),

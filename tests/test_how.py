@@ -16,6 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.apart import is_calm, kept
 from grader.findings import NotAsAsked
 from grader.how import How, globals_read, reachable_names, source_of, tampering
 from grader.model import Finding
@@ -1191,3 +1192,219 @@ lines = st.builds(lambda line, a, b: line.format(a, b), st.sampled_from(_LINES),
 @given(st.lists(st.lists(lines, max_size=6), max_size=3))
 def test_any_program_is_read(program: list[list[str]]) -> None:
     everything("f", [(f"cell {i}", "\n".join(body)) for i, body in enumerate(program)])
+
+
+# ---------------------------------------------------------------- what was read is what runs
+
+LOOPS = """\
+import numpy as np
+def f(a, b):
+    c = torch.zeros(a.shape[0], b.shape[1])
+    for i in range(a.shape[0]):
+        for j in range(b.shape[1]):
+            for k in range(a.shape[1]):
+                c[i, j] += a[i, k] * b[k, j]
+    return c
+"""
+CHEAT = "def p(a, b): return torch.from_numpy(a.double().numpy() @ b.double().numpy()).float()\n"
+
+REBOUND = {
+    "a namespace with a name": "g = globals()\ng['f'] = p",
+    "updated": "globals().update(f=p)",
+    "updated by another name": "u = globals().update\nu(f=p)",
+    "__setitem__": "globals().__setitem__('f', p)",
+    "vars": "vars()['f'] = p",
+    "computed exec": "exec('f' + ' = p')",
+    "exec in a function": "def go():\n    exec('f' + ' = p', globals())\ngo()",
+    "loop over a namespace": "for globals()['f' + ''] in [p]: pass",
+    "push": "get_ipython().push({'f': p})",
+    "ex": "get_ipython().ex('f=p')",
+    "compile of the shell": "get_ipython().compile = lambda *args: 0",
+    "__code__": "object.__setattr__(f, '__code__', p.__code__)",
+    "__code__ by a computed name": "setattr(f, '__co' + 'de__', getattr(p, '__co' + 'de__'))",
+    "wraps": "import functools\nfunctools.update_wrapper(f, p, assigned=('__code__',))",
+    "import": "import collections\ncollections.q = p\nfrom collections import q as f",
+    "class body": "class A:\n    global f\n    f = p",
+    "loop": "def go():\n    global f\n    for f in [p]: pass\ngo()",
+    "walrus": "def go():\n    global f\n    (f := p)\ngo()",
+    "import in a function": "import math\nmath.q = p\ndef go():\n    global f\n    from math import q as f\ngo()",
+    "with": "import contextlib\ndef go():\n    global f\n    with contextlib.nullcontext(p) as f: pass\ngo()",
+    "tuple": "def go():\n    global f\n    f, x = p, 1\ngo()",
+    "nested tuple": "def go():\n    global f\n    (x, [f, *y]) = 1, [p, 2]\ngo()",
+    "nested function": "def go():\n    global f\n    def f(a, b): return p(a, b)\ngo()",
+    "comprehension": "def go():\n    global f\n    [f := x for x in [p]]\ngo()",
+    "except": "class E(Exception): __call__ = p\ndef go():\n    global f\n    try: raise E\n    except E as f: pass\ngo()",
+    "match": "def go():\n    global f\n    match p:\n        case f: pass\ngo()",
+    "the module": "import sys\nsys.modules['__main__'].f = p",
+    "__main__": "import __main__\n__main__.f = p",
+    "a frame": "import sys\nsys._getframe().f_globals['f'] = p",
+    "a function's globals": "f.__globals__['f'] = p",
+    "gc": "import gc\n[d for d in gc.get_objects() if type(d) is dict and 'f' in d][0]['f'] = p",
+    "a method of the list type": "list.append([], p)\nvars().update(f=p)",
+    "star import": "import sys\nsys.path.append('.')\nfrom helper import *",
+}
+
+
+def alone(name: str, sources: list[tuple[str, str]]) -> dict[str, Any]:
+    """The names after the statements that are kept for ``name`` ran, and no others: these sources are our own."""
+    space: dict[str, Any] = {}
+    for number, statements in sorted(kept([name], sources, range(len(sources))).items()):
+        label, text = sources[number]
+        body = ast.parse(text).body
+        tree = ast.Module([body[statement] for statement in statements], [])
+        exec(compile(tree, label, "exec"), space)
+    return space
+
+
+def judged(how: How) -> str:
+    def ask() -> None:
+        how.loops(at_least=3)
+        how.must_not("matrix product")
+        how.indexing_only()
+
+    return code_of(ask)
+
+
+@pytest.mark.parametrize("name", REBOUND)
+@pytest.mark.parametrize("same_cell", [True, False])
+def test_what_takes_the_answers_place_is_read_or_does_not_run(name: str, same_cell: bool) -> None:
+    sources = cells(LOOPS + CHEAT + REBOUND[name]) if same_cell else cells(LOOPS, CHEAT + REBOUND[name])
+    if judged(How("f", sources)) == "passes":
+        code = alone("f", sources)["f"].__code__
+        assert (code.co_name, code.co_filename, code.co_firstlineno) == ("f", "cell 2", 2)
+
+
+BY_DETOUR = {
+    "a formatter": "import string\ndef f(a, b): return string.Formatter().get_field('0.dot', (a,), {})[0](b)",
+    "logging": "import logging.config\ndef f(a, b): return logging.config.BaseConfigurator({}).resolve('numpy.dot')(a, b)",
+    "einsum's core": "import numpy as np\ndef f(a, b): return tensor(np._core.multiarray.c_einsum('ik,kj', a, b))",
+    "exponential": "def f(a, b): return torch.matrix_exp(a)",
+    "inverse": "def f(a, b): return torch.linalg.inv(a)",
+    "inverse, as a method": "def f(a, b): return a.inverse()",
+    "determinants": "def f(a, b): return torch.linalg.det(a)",
+    "Fourier": "def f(a, b): return torch.fft.ifft(torch.fft.fft(a) * torch.fft.fft(b))",
+    "polynomials": "import numpy as np\ndef f(a, b): return np.polymul(a, b)",
+    "another library": "import scipy.sparse\ndef f(a, b): return scipy.sparse.kron(a, b)",
+    "sumprod": "import math\ndef f(a, b): return [[math.sumprod(r, c) for c in b.T] for r in a]",
+    "mock": "import unittest.mock\ndef f(a, b): return unittest.mock._importer('numpy.dot')(a, b)",
+    "debugger": "import pdb\ndef f(a, b): return pdb.bdb.Bdb().runeval('a@b', {'a': a, 'b': b})",
+    "forward reference": "import typing\ndef f(a, b): return typing.ForwardRef('a@b')._evaluate({}, {}, frozenset())",
+    "a library's library": "def f(a, b): return F.np.dot(a, b)",
+    "a library's sys": "def f(a, b): return torch.sys.modules['numpy'].dot(a, b)",
+    "a library's builtins": "def f(a, b): return torch.builtins.eval('a @ b')",
+    "a builtin's module": "def f(a, b): return print.__self__.eval('a @ b')",
+    "a pattern": "def f(a, b):\n    match print:\n        case object(__self__=m): return m.eval('a @ b')",
+    "a method of a type": "import numpy as np\nd = type(np.ones(1)).dot\ndef f(a, b): return d(a.numpy(), b.numpy())",
+    "a list filled by its type": "import numpy as np\nxs = []\nlist.append(xs, np.dot)\ndef f(a, b): return xs[0](a, b)",
+    "a list filled by a function": "xs = []\ndef put(to): to.insert(0, torch.mm)\nput(xs)\ndef f(a, b): return xs[0](a, b)",
+    "a registry": "xs = {}\ndef keep(fn):\n    xs['f'] = fn\n    return fn\n"
+    "@keep\ndef product(a, b): return a @ b\ndef f(a, b): return xs['f'](a, b)",
+    "star import, later": "def relu(a, b): return a * b\nf = relu\ndef matmul(a, b): return a * b\n"
+    "from torch import *\ndef f(a, b): return matmul(a, b)",
+}
+
+
+@pytest.mark.parametrize("name", BY_DETOUR)
+def test_a_detour_to_a_product_is_found(name: str) -> None:
+    how = How("f", cells(BY_DETOUR[name]))
+    assert code_of(lambda: how.must_not("matrix product")) in ("must_not", "hidden_call")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(x): x.g = torch.func.jacfwd(torch.sum)(x)",
+        "from torch.func import jvp\ndef f(x): return jvp(torch.sum, (x,), (x,))",
+        "import torch.autograd.forward_ad as fwAD\ndef f(x):\n    with fwAD.dual_level():\n        return fwAD.make_dual(x, x)",
+        "def f(x): return torch.autograd.functional.jvp(torch.sum, x, x)",
+    ],
+)
+def test_forward_mode_is_autograd(source: str) -> None:
+    assert code_of(lambda: How("f", cells(source)).must_not("autograd")) == "must_not"
+
+
+AWKWARD = {
+    "helpers in a dictionary": "ops = {}\nops['times'] = lambda x, y: x * y\ndef f(a, b): return ops['times'](a, b)",
+    "a memo": "memo = {}\ndef f(a, b):\n    key = id(a), id(b)\n    if key not in memo: memo[key] = a * b\n    return memo[key]",
+    "functions defined in a loop": "fs = []\nfor n in range(3):\n    def g(x, y, n=n): return x * y\n    fs.append(g)\n"
+    "def f(a, b): return fs[-1](a, b)",
+    "partial": "from functools import partial\ndef g(one, x, y): return x * y * one\nf = partial(g, 1)",
+    "a decorator": "import functools\ndef twice(fn):\n    @functools.wraps(fn)\n    def inner(*args): return fn(*args)\n"
+    "    return inner\n@twice\ndef f(a, b): return a * b",
+    "a star import": "from math import *\ndef f(a, b): return a * b * sqrt(1)",
+    "settings changed later": "cfg = {'scale': 2}\ncfg['scale'] = 1\ncfg.update(on=True)\n"
+    "def f(a, b): return a * b * cfg['scale'] if cfg['on'] else None",
+    "a registry": "table = {}\ndef register(fn):\n    table[fn.__name__] = fn\n    return fn\n"
+    "@register\ndef times(x, y): return x * y\ndef f(a, b): return table['times'](a, b)",
+    "a registry of subclasses": "class Base:\n    known = []\n    def __init_subclass__(cls): Base.known.append(cls)\n"
+    "class Times(Base):\n    def __call__(self, x, y): return x * y\ndef f(a, b): return Base.known[0]()(a, b)",
+    "a global set by a function": "one = 0\ndef setup():\n    global one\n    one = 1\nsetup()\ndef f(a, b): return a * b * one",
+    "a global set by a function of a function": "one = 0\ndef put():\n    global one\n    one = 1\ndef setup(): put()\nsetup()\n"
+    "def f(a, b): return a * b * one",
+    "filled by a function": "def fill(to): to['one'] = 1\nd = {}\nfill(d)\ndef f(a, b): return a * b * d['one']",
+    "tried": "try:\n    import nothing_of_the_kind\n    one = 2\nexcept ImportError:\n    one = 1\ndef f(a, b): return a * b * one",
+    "with": "with torch.no_grad():\n    one = torch.ones(1)\n    one.requires_grad_(False)\ndef f(a, b): return a * b * one",
+    "type hints": "from typing import Optional\nNumbers = torch.Tensor\n"
+    "def f(a: Numbers, b: Optional[Numbers]) -> Numbers: return a * b",
+    "isinstance": "Kind = torch.Tensor\ndef f(a, b):\n    assert isinstance(a, Kind)\n    return a * b",
+    "a base class": "from abc import ABC\nclass Base(ABC):\n    def __call__(self, a, b): return a * b\n"
+    "class G(Base): pass\nf = G()",
+    "an object": "class Box: pass\nbox = Box()\nbox.one = 1\nsetattr(box, 'two', 2)\ndef f(a, b): return a * b * box.one",
+    "named globals": "one = 1\ndef f(a, b): return a * b * globals()['one']",
+    "two on a line": "one = 1; other = 1 / 0 if 0 else 2\ndef f(a, b): return a * b * one",
+    "data made with it": "one = (torch.ones(1, 1) @ torch.ones(1, 1)).item()\ndef f(a, b): return a * b * one",
+    "grown by +=": "ones = []\nones += [1]\nones.append(1)\ndef f(a, b): return a * b * ones[1]",
+    "deleted": "ones = [0, 1]\ndel ones[0]\ndef f(a, b): return a * b * ones[0]",
+    "patched": "torch.Tensor.times = lambda x, y: x * y\ndef f(a, b): return a.times(b)",
+    "defined after": "def f(a, b): return g(a, b)\ndef g(a, b): return a * b",
+    "defined twice": "def f(a, b): return a @ b\ndef f(a, b): return a * b",
+    "a dataclass": "from dataclasses import dataclass\n@dataclass\nclass P:\n    one: int = 1\ndef f(a, b): return a * b * P().one",
+    "a named tuple": "from collections import namedtuple\nP = namedtuple('P', 'one')\np = P(1)\ndef f(a, b): return a * b * p.one",
+    "a cache": "from functools import lru_cache\n@lru_cache\ndef one(): return 1\ndef f(a, b): return a * b * one()",
+    "debugging": "import logging, sys, time, pdb\nlog = logging.getLogger()\nlog.setLevel(30)\n"
+    "def f(a, b):\n    log.info('x'); print(time.time(), file=sys.stderr)\n    return a * b",
+    "exec of what is told": "exec('one = 1; two = 2')\ndef f(a, b): return a * b * one",
+    "a class made by type": "G = type('G', (), {'go': lambda self, a, b: a * b})\ndef f(a, b): return G().go(a, b)",
+}
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_an_honest_answer_runs_alone(name: str) -> None:
+    sources = cells("def unrelated(): pass\nunrelated()\nassert unrelated() is None", AWKWARD[name])
+    x = torch.tensor([2.0, 3.0])
+    assert torch.equal(alone("f", sources)["f"](x, x), x * x)
+    assert code_of(lambda: How("f", sources).must_not("matrix product", "einsum", "autograd")) == "passes"
+    torch.Tensor.__dict__.get("times") and delattr(torch.Tensor, "times")
+
+
+def test_what_no_answer_needs_is_not_kept() -> None:
+    sources = cells("x = torch.ones(2)\nprint(x)\nf = 1", "def f(a): return a\nx = f(x)\nassert f(x) is x")
+    assert kept(["f"], sources, [3, 5, 9]) == {9: [0]}
+
+
+@pytest.mark.parametrize(
+    "name", sorted(REBOUND.keys() - {"class body", "loop", "walrus", "with", "tuple", "nested tuple"})
+)
+def test_what_reaches_for_other_names_disturbs_the_calm(name: str) -> None:
+    shown = {"nested function", "comprehension", "match", "import", "import in a function", "except"}
+    sources = tuple(cells(LOOPS, CHEAT + REBOUND[name]))
+    assert is_calm(sources) == (name in shown)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "get_ipython().run_line_magic('matplotlib', 'inline')\nimport matplotlib.pyplot as plt\nplt.plot([1])",
+        "get_ipython().run_line_magic('timeit', '-n 10 -r3 torch.ones(2) @ torch.ones(2)')",
+        "get_ipython().system('pip install torch')",
+        "from fastai.vision.all import *\nfrom exp.nb_00 import *",
+        "x = torch.ones(2)\ntorch.testing.assert_close(x, x)\nprint(x.__class__.__name__, getattr(x, 'shape'))",
+        "class M(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.l = nn.Linear(1, 1)",
+    ],
+)
+def test_an_ordinary_notebook_is_calm(source: str) -> None:
+    assert is_calm(tuple(cells(LOOPS, source)))
+
+
+def test_a_magic_is_read_for_what_it_runs() -> None:
+    assert not is_calm(tuple(cells(LOOPS, "get_ipython().run_line_magic('timeit', 'globals().update(f=1)')")))

@@ -12,9 +12,10 @@ from functools import lru_cache
 from importlib.util import find_spec
 
 from grader.how import Cells
+from grader.made import _changes
 from grader.reach import everything_of, reach_of
 from grader.scopes import hiding, notebook, tree_of
-from grader.tampering import tampering
+from grader.tampering import _tampering, tampering
 from grader.vocabulary import KNOWN, words
 
 Kept = Mapping[int, Sequence[int]]  # for each cell, the numbers of its statements
@@ -52,6 +53,12 @@ def kept(names: Iterable[str], cells: Cells, numbers: Sequence[int]) -> dict[int
         cell = book.statements[order - 1][1]
         found.setdefault(numbers[cell], set()).add(book.numbers[order - 1])
     return {cell: sorted(statements) for cell, statements in found.items()}
+
+
+def forget() -> None:
+    """Drop what was worked out for a submission: the trees of a large notebook take hundreds of megabytes."""
+    for remembered in (is_calm, _tampering, everything_of, reach_of, _changes, notebook, tree_of):
+        remembered.cache_clear()
 
 
 def merged(parts: Iterable[Kept]) -> dict[int, list[int]]:

@@ -198,7 +198,8 @@ class Grading:
         )
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers, and forget the sources."""
+        apart.forget()
         self.attempt.drop()
         self.apart.drop()
 

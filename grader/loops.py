@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from grader.reach import Reach
-from grader.scopes import Lib, Own, Scope
+from grader.scopes import COMPREHENSIONS, Lib, Own, Scope
 from grader.vocabulary import LOOPING, LOOPING_PAIRS, PASSED_ON
 
 
@@ -96,6 +96,7 @@ class _Counter:
         self.reach = reach
         self.book = reach.book
         self._methods: dict[str, list[Own]] = {}
+        self._weights: dict[tuple[int, int, int], int] = {}
         for own in list(reach.owns.values()):
             if isinstance(own.node, ast.ClassDef):
                 for name in self.book.inside(own).names:
@@ -203,6 +204,14 @@ class _Counter:
 
     def _weight(self, node: ast.expr, target: ast.expr | None, scope: Scope, nested: int = 0) -> int:
         """How many loops a `for` over ``node`` is worth: none for a shape, n for a product of n."""
+        if isinstance(node, COMPREHENSIONS):
+            target = None  # it makes no difference
+        key = id(node), id(target), nested  # a tower of comprehensions: each floor once, not once for each one above
+        if key not in self._weights:
+            self._weights[key] = self._weighed(node, target, scope, nested)
+        return self._weights[key]
+
+    def _weighed(self, node: ast.expr, target: ast.expr | None, scope: Scope, nested: int) -> int:
         if nested > 8 or _is_fixed(node):
             return 0 if _is_fixed(node) else 1
         match node:

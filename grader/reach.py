@@ -291,10 +291,14 @@ class Reach:
 
     def _need(self, name: str, before: int | None) -> None:
         """The code reads the top-level ``name``: keep the statements that make it."""
-        if name and (name, before) not in self._needed:
-            self._needed.add((name, before))
-            for order in sorted(makers(self.book, name, before)):
-                self._keep(order)
+        if not self.name or not name or (name, before) in self._needed:
+            return
+        self._needed.add((name, before))
+        if self.book.is_spent:
+            self.hidden.append(Use("builtins.code too deep to follow", -1, 0))
+            return
+        for order in sorted(makers(self.book, name, before) - self.statements):
+            self._keep(order)
 
     def _need_all(self, nodes: Iterable[ast.AST], scope: Scope, before: int | None) -> None:
         for node in (inner for outer in nodes for inner in ast.walk(outer)):
@@ -310,7 +314,7 @@ class Reach:
         for other in range(order, len(book.statements) + 1):
             if (book.statements[other - 1][1], book.numbers[other - 1]) != place:
                 break
-            if self.name and other not in self.statements:
+            if other not in self.statements:
                 self.statements.add(other)
                 self._kept.append(other)
 

@@ -668,6 +668,8 @@ class Notebook:
             return self._names(place, depth).get(name, _NOTHING)
         key = (name, before)
         if (memo := self._memo(key)) is None:
+            if self.is_spent:
+                return frozenset({TOO_DEEP})
             bindings = self.visible(name, before)
             with self._working(key) as memo:
                 found = self._union_of(bindings, self.module, depth)
@@ -675,6 +677,11 @@ class Notebook:
                     found |= self._unbound(name, depth)
                 memo[""] = found
         return memo.get("", frozenset())
+
+    @property
+    def is_spent(self) -> bool:
+        """Has reading for one answer cost all that it may?"""
+        return self._steps > MAX_STEPS
 
     def visible(self, name: str, before: int | None) -> list[Binding]:
         """The module's bindings of ``name`` that may hold before the statement ``before``."""
@@ -685,6 +692,7 @@ class Notebook:
             start -= 1
             if bindings[start].sure:
                 break
+        self._steps += end - start
         return bindings[start:end]
 
     def _names(self, scope: Scope, depth: int) -> dict[str, Values]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 
 from grader.how import Cells
-from grader.made import _changes
+from grader.made import _changes, _definitions
 from grader.reach import everything_of, reach_of
 from grader.scopes import hiding, notebook, tree_of
 from grader.tampering import _tampering, tampering
@@ -57,7 +57,7 @@ def kept(names: Iterable[str], cells: Cells, numbers: Sequence[int]) -> dict[int
 
 def forget() -> None:
     """Drop what was worked out for a submission: the trees of a large notebook take hundreds of megabytes."""
-    for remembered in (is_calm, _tampering, everything_of, reach_of, _changes, notebook, tree_of):
+    for remembered in (is_calm, _tampering, everything_of, reach_of, _changes, _definitions, notebook, tree_of):
         remembered.cache_clear()
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from grader.scopes import Notebook
 
+_PASSES = 20  # through helpers of helpers
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # Calls that only look at what they are given.
 _LOOKING = frozenset({"print", "display", "plt", "pprint", "repr", "len", "type", "help", "show_image"})
@@ -66,26 +67,29 @@ def _setters(book: Notebook) -> dict[str, set[str]]:
     """For each function or class of the top level, the names that a call of it may bind or change."""
     inside: dict[str, set[str]] = {}
     mentions: dict[str, set[str]] = {}
-    for definition in _definitions(book):
-        names = inside.setdefault(definition.name, set())
-        names.update(_set_in(definition))
-        used = {node.id for node in ast.walk(definition) if isinstance(node, ast.Name)}
-        mentions.setdefault(definition.name, set()).update(used)
-    grown = True
-    while grown:
+    for name, changes, used in (found for statement, _ in book.statements for found in _definitions(statement)):
+        inside.setdefault(name, set()).update(changes)
+        mentions.setdefault(name, set()).update(used)
+    for _ in range(_PASSES):
         grown = False
-        for name, used in mentions.items():
-            more = set().union(*(inside[other] for other in used & inside.keys())) - inside[name]
+        for name, others in mentions.items():
+            more = set().union(*(inside[other] for other in others & inside.keys())) - inside[name]
             inside[name] |= more
             grown = grown or bool(more)
+        if not grown:
+            break
     return inside
 
 
-def _definitions(book: Notebook) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
-    for statement, _ in book.statements:
-        for node in _run_at_once(statement):
-            if isinstance(node, _DEFINITIONS):
-                yield node
+@lru_cache(maxsize=2048)
+def _definitions(statement: ast.stmt) -> tuple[tuple[str, frozenset[str], frozenset[str]], ...]:
+    """The functions and classes that a statement defines, with the names that each may change and those it mentions."""
+    found = []
+    for definition in _run_at_once(statement):
+        if isinstance(definition, _DEFINITIONS):
+            used = frozenset(node.id for node in ast.walk(definition) if isinstance(node, ast.Name))
+            found.append((definition.name, frozenset(_set_in(definition)), used))
+    return tuple(found)
 
 
 def _set_in(definition: ast.AST) -> Iterator[str]:

@@ -323,13 +323,14 @@ class Notebook:
     def _globals_in(self, node: ast.AST, order: int) -> None:
         """A function or class that declares names global may bind them later, in whatever form."""
         declared: set[str] = set()
+        by_text = False
         for child in ast.walk(node):
             match child:
                 case ast.Global(names=names):
                     declared.update(names)
                 case ast.Subscript(value=base, ctx=ast.Store()) if _is_call(base, "globals"):
-                    self.dynamic = True
-        for stored, value, path in _bound_in(node):
+                    self.dynamic = by_text = True
+        for stored, value, path in _bound_in(node) if declared or by_text else ():
             if isinstance(stored, ast.Subscript) and _is_call(stored.value, "globals"):
                 key = stored.slice.value if isinstance(stored.slice, ast.Constant) else None
                 if isinstance(key, str):

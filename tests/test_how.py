@@ -1196,7 +1196,7 @@ def test_any_program_is_read(program: list[list[str]]) -> None:
 
 # ---------------------------------------------------------------- what was read is what runs
 
-LOOPS = """\
+LOOPS_AS_ASKED = """\
 import numpy as np
 def f(a, b):
     c = torch.zeros(a.shape[0], b.shape[1])
@@ -1268,7 +1268,9 @@ def judged(how: How) -> str:
 @pytest.mark.parametrize("name", REBOUND)
 @pytest.mark.parametrize("same_cell", [True, False])
 def test_what_takes_the_answers_place_is_read_or_does_not_run(name: str, same_cell: bool) -> None:
-    sources = cells(LOOPS + CHEAT + REBOUND[name]) if same_cell else cells(LOOPS, CHEAT + REBOUND[name])
+    sources = (
+        cells(LOOPS_AS_ASKED + CHEAT + REBOUND[name]) if same_cell else cells(LOOPS_AS_ASKED, CHEAT + REBOUND[name])
+    )
     if judged(How("f", sources)) == "passes":
         code = alone("f", sources)["f"].__code__
         assert (code.co_name, code.co_filename, code.co_firstlineno) == ("f", "cell 2", 2)
@@ -1387,7 +1389,7 @@ def test_what_no_answer_needs_is_not_kept() -> None:
 )
 def test_what_reaches_for_other_names_disturbs_the_calm(name: str) -> None:
     shown = {"nested function", "comprehension", "match", "import", "import in a function", "except"}
-    sources = tuple(cells(LOOPS, CHEAT + REBOUND[name]))
+    sources = tuple(cells(LOOPS_AS_ASKED, CHEAT + REBOUND[name]))
     assert is_calm(sources) == (name in shown)
 
 
@@ -1403,8 +1405,8 @@ def test_what_reaches_for_other_names_disturbs_the_calm(name: str) -> None:
     ],
 )
 def test_an_ordinary_notebook_is_calm(source: str) -> None:
-    assert is_calm(tuple(cells(LOOPS, source)))
+    assert is_calm(tuple(cells(LOOPS_AS_ASKED, source)))
 
 
 def test_a_magic_is_read_for_what_it_runs() -> None:
-    assert not is_calm(tuple(cells(LOOPS, "get_ipython().run_line_magic('timeit', 'globals().update(f=1)')")))
+    assert not is_calm(tuple(cells(LOOPS_AS_ASKED, "get_ipython().run_line_magic('timeit', 'globals().update(f=1)')")))

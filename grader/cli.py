@@ -25,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from grader import batch, report
 from grader.course import Assignment, Course, CourseError
 from grader.findings import EngineError
+from grader.languages import LANGUAGES, Language, chosen
 from grader.model import SubmissionResult
 from grader.names import printable
 from grader.sandbox.client import Limits
@@ -59,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("--memory", type=int, default=1024, metavar="MB", help="memory a notebook may use (1024)")
     grade.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
     grade.add_argument("--unconfined", action="store_true", help="go on where the sandbox is incomplete; is recorded")
+    grade.add_argument(
+        "--lang", choices=sorted(LANGUAGES), help="language of pages and messages (default: the locale's)"
+    )
     grade.set_defaults(run=grade_command)
     check = commands.add_parser(
         "verify",
@@ -122,7 +126,7 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def _grade(options: argparse.Namespace, course: Course, assignment: Assignment, only: tuple[str, ...]) -> int:
-    console, out = Console(), options.out
+    console, out, language = Console(), options.out, chosen(options.lang)
     limits = Limits(options.time_limit, options.time_limit * 4, options.memory << 20)
     protected = (*map(str, assignment.secrets), str(options.submissions.absolute()), str(out.absolute()))
     job = Job(course.root, assignment.name, (out / "results").absolute(), protected, only, limits, options.unconfined)
@@ -130,8 +134,8 @@ def _grade(options: argparse.Namespace, course: Course, assignment: Assignment, 
     with tempfile.TemporaryDirectory(prefix="grader-in-") as scratch:
         files = find(options.submissions.absolute(), assignment.name, Path(scratch))
         results, trouble = _run(console, job, files, options.workers)
-    write_outputs(out, assignment, only, results)
-    class_table(console, results)
+    write_outputs(out, assignment, only, results, language)
+    class_table(console, results, language)
     seconds = time.monotonic() - began
     page = (out / "index.html").absolute()
     console.print(f"{len(results)} submissions in {seconds:.1f} s; class page: {page}", highlight=False, soft_wrap=True)
@@ -197,7 +201,7 @@ def _pool(workers: int) -> Callable[[], Executor]:
 
 
 def write_outputs(
-    out: Path, assignment: Assignment, only: tuple[str, ...], results: Sequence[SubmissionResult]
+    out: Path, assignment: Assignment, only: tuple[str, ...], results: Sequence[SubmissionResult], language: Language
 ) -> None:
     """Write ``results.jsonl``, ``grades.csv``, the feedback pages and the class page; each whole, or not at all."""
     exercises = [exercise for exercise in assignment.exercises if not only or exercise.name in only]
@@ -207,9 +211,9 @@ def write_outputs(
     for result in results:
         page = out / "feedback" / result.student / assignment.name / f"{assignment.name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(page, report.student_page(result, exercises).encode())
+        write_whole(page, report.student_page(result, exercises, language).encode())
         links[result.student] = page.relative_to(out).as_posix()
-    write_whole(out / "index.html", report.class_page(results, exercises, links).encode())
+    write_whole(out / "index.html", report.class_page(results, exercises, links, language).encode())
 
 
 def _verdict(results: Sequence[SubmissionResult], trouble: str | None) -> int:

@@ -18,6 +18,7 @@ import torch
 
 from grader.course import Assignment, Course, CourseError
 from grader.grading import Check, Grading
+from grader.languages import LANGUAGES, chosen
 from grader.model import SubmissionResult
 from grader.notebook import Problem, read_path
 from grader.sandbox.client import Engine, Policy
@@ -128,10 +129,11 @@ def reference(request: pytest.FixtureRequest) -> SimpleNamespace:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--submission`` and ``--assignment``."""
+    """``--submission``, ``--assignment`` and ``--lang``."""
     group = parser.getgroup("grader", "check a notebook")
     group.addoption("--submission", metavar="FILE", help="the notebook to check")
     group.addoption("--assignment", metavar="NAME", help="its assignment, when the file's name does not tell")
+    group.addoption("--lang", choices=sorted(LANGUAGES), help="language of the messages (default: the locale's)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -196,6 +198,7 @@ class SelfCheck:
     def __init__(self, config: pytest.Config, assignment: Assignment, path: Path) -> None:
         torch.set_num_threads(1)  # as in the batch
         self.config, self.path = config, path
+        self.language = chosen(config.getoption("lang"))
         self.checks = Checks(assignment)
         config.stash[GRADING] = self.checks
         self.engine = Engine(Policy(protected=tuple(assignment.secrets), required=False))
@@ -207,7 +210,7 @@ class SelfCheck:
         self.checks.collect(items)
         submission = read_path(self.path, self.checks.assignment)
         if isinstance(submission, Problem):
-            raise pytest.UsageError(f"{self.path.name}: {submission.text}")
+            raise pytest.UsageError(f"{self.path.name}: {self.language.say(submission.text)}")
         load_reference(self.checks)
         self.checks.grading = Grading(
             self.checks.assignment.exercises, self.checks.checks, submission, self.engine.worker
@@ -232,7 +235,8 @@ class SelfCheck:
         report = yield
         result = record(self.checks, item, call)
         if result is not None and result.verdict != "passed":
-            report.longrepr = f"{result.title}\n{result.message or ''}\n{result.next_step or ''}".rstrip()
+            said = self.language.check(result)
+            report.longrepr = f"{said.title}\n{said.message or ''}\n{said.next_step or ''}".rstrip()
         return report
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -242,8 +246,8 @@ class SelfCheck:
         if self.checks.grading is not None:
             result = self.checks.grading.result(self.checks.assignment.name, "", self.path.name)
             totals = {exercise.name: exercise.points for exercise in self.checks.assignment.exercises}
-            terminalreporter.section("points by exercise")
-            for line in summary(result, totals, self.engine.missing):
+            terminalreporter.section(self.language.gettext("points by exercise"))
+            for line in summary(result, totals, self.engine.missing, self.language):
                 terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:

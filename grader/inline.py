@@ -28,6 +28,7 @@ from grader.sandbox import wire
 from grader.sandbox.client import Limits, WorkerGone
 from grader.sandbox.wire import Reply, Request, Returned, Run
 from grader.sandbox.worker import Printed, Session
+from grader.sentences import sentence
 from grader.source import Reader
 from grader.terminal import points, reasons
 
@@ -153,13 +154,14 @@ def check(name: str, lang: str | None = None) -> float:
         assignment = _assignment(name)
         exercise = assignment.exercise(name)
     except CourseError as error:
-        raise NoPoints(str(error)) from None
+        raise NoPoints(language.say(error.said)) from None
     cells = [str(source) for source in namespace.get("In", [])]
     once = Once(assignment, name, executed(cells, name), namespace)
     with _state_kept():
         pytest.main(suite_arguments(assignment), plugins=[once])
     if once.result is None:
-        raise NoPoints(f"the checks of {name} could not be run; tell your instructor")
+        text = sentence("the checks of %(name)s could not be run; tell your instructor", name=name)
+        raise NoPoints(language.say(text))
     shown = Shown(once.result, exercise.points, language)
     if once.result.max_score > 0 and once.result.score == 0:
         raise NoPoints(repr(shown))
@@ -183,7 +185,7 @@ def _assignment(name: str) -> Assignment:
         assignment = course.assignment(known)
         if any(exercise.name == name for exercise in assignment.exercises):
             return assignment
-    raise CourseError(f"no exercise {name!r} in {', '.join(course.names)}")
+    raise CourseError(sentence("no exercise %(name)s in %(where)s", name=repr(name), where=", ".join(course.names)))
 
 
 @contextlib.contextmanager

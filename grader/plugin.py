@@ -18,10 +18,11 @@ import torch
 
 from grader.course import Assignment, Course, CourseError
 from grader.grading import Check, Grading
-from grader.languages import LANGUAGES, chosen
+from grader.languages import LANGUAGES, Language, chosen
 from grader.model import SubmissionResult
 from grader.notebook import Problem, read_path
 from grader.sandbox.client import Engine, Policy
+from grader.sentences import N_, sentence
 from grader.student import Student, seed_of
 
 GRADING = pytest.StashKey["Checks"]()
@@ -98,7 +99,8 @@ def student(request: pytest.FixtureRequest) -> Student:
     """The submission's answers, across the wall."""
     checks = request.config.stash.get(GRADING, None)
     if checks is None:
-        raise pytest.UsageError("no submission: name one with --submission FILE")
+        text = _language(request.config).gettext("no submission: name one with --submission FILE")
+        raise pytest.UsageError(text)
     return checks.begin(request.node)
 
 
@@ -130,10 +132,11 @@ def reference(request: pytest.FixtureRequest) -> SimpleNamespace:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--submission``, ``--assignment`` and ``--lang``."""
-    group = parser.getgroup("grader", "check a notebook")
-    group.addoption("--submission", metavar="FILE", help="the notebook to check")
-    group.addoption("--assignment", metavar="NAME", help="its assignment, when the file's name does not tell")
-    group.addoption("--lang", choices=sorted(LANGUAGES), help="language of the messages (default: the locale's)")
+    _ = chosen().gettext
+    group = parser.getgroup("grader", _("check a notebook"))
+    group.addoption("--submission", metavar="FILE", help=_("the notebook to check"))
+    group.addoption("--assignment", metavar="NAME", help=_("its assignment, when the file's name does not tell"))
+    group.addoption("--lang", choices=sorted(LANGUAGES), help=_("language of the messages (default: the locale's)"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -146,7 +149,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         found = _own_submission(config)
     except CourseError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(_language(config).say(error.said)) from None
     if found is not None:
         config.pluginmanager.register(SelfCheck(config, *found), "grader-self-check")
 
@@ -155,6 +158,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Let ``-k`` find a check by its exercise too: those of `layer_classes` are named after the classes."""
     if (check := check_of(item)) is not None:
         item.extra_keyword_matches.add(check.exercise)
+
+
+def _language(config: pytest.Config) -> Language:
+    return chosen(config.getoption("lang"))
 
 
 def _own_submission(config: pytest.Config) -> tuple[Assignment, Path] | None:
@@ -194,7 +201,8 @@ def _assignment(course: Course, path: Path) -> tuple[Assignment, bool]:
             return course.assignment(name), True
     answered = [(_answered(path, assignment), assignment) for assignment in map(course.assignment, course.names)]
     if not answered:
-        raise CourseError(f"no assignment is released; put the notebooks into {course.root / 'assignments'}")
+        text = N_("no assignment is released; put the notebooks into %(path)s")
+        raise CourseError(sentence(text, path=course.root / "assignments"))
     count, assignment = max(answered, key=lambda pair: pair[0])
     return assignment, count > 0
 
@@ -219,7 +227,7 @@ class SelfCheck:
     def __init__(self, config: pytest.Config, assignment: Assignment, path: Path) -> None:
         torch.set_num_threads(1)  # as in the batch
         self.config, self.path = config, path
-        self.language = chosen(config.getoption("lang"))
+        self.language = _language(config)
         self.checks = Checks(assignment)
         config.stash[GRADING] = self.checks
         self.engine = Engine(Policy(protected=tuple(assignment.secrets), required=False))

@@ -14,11 +14,13 @@ under its name and the language's code: ``hint`` and ``hint_zh``.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import reduce
 from gettext import NullTranslations
 
 import msgspec
 
-__all__ = ["MARKS", "N_", "Sentence", "Text", "counted", "joined", "listed", "place", "sentence"]
+__all__ = ["MARKS", "N_", "Sentence", "Text", "Told", "counted", "joined", "listed", "place", "sentence"]
 
 # The functions whose literal arguments are messages, as Babel wants to be told.
 MARKS = {"N_": None, "sentence": None, "counted": (1, 2), "gettext": None, "ngettext": (1, 2), "_": None}
@@ -89,14 +91,25 @@ def joined(first: Text, then: Text) -> Sentence:
     return sentence("%(first)s %(then)s", first=first, then=then)
 
 
-def listed(items: list[str], most: int = 8) -> Text:
+def listed(items: Sequence[Text], most: int = 8) -> Text:
     """``a, b, c``, and how many more there are."""
-    shown, left = ", ".join(items[:most]), len(items) - most
-    return (
-        counted("%(items)s and %(count)s more", "%(items)s and %(count)s more", left, items=shown)
-        if left > 0
-        else shown
-    )
+    shown, left = reduce(_followed, items[:most]), len(items) - most
+    if left <= 0:
+        return shown
+    return counted("%(items)s and %(count)s more", "%(items)s and %(count)s more", left, items=shown)
+
+
+def _followed(first: Text, then: Text) -> Text:
+    return sentence("%(first)s, %(then)s", first=first, then=then)
+
+
+class Told(Exception):
+    """An error that a person reads: its one argument is what to say."""
+
+    @property
+    def said(self) -> Text:
+        text = self.args[0]
+        return text if isinstance(text, Sentence) else str(text)
 
 
 _CELL = re.compile(r"cell (\d+)( as released)?\Z")

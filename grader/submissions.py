@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from grader.names import safe_name
+from grader.sentences import N_, Text, Told, sentence
 
 MAX_NOTEBOOK = 20 << 20
 MAX_TOTAL = 4 << 30
 
 
-class SubmissionsError(Exception):
+class SubmissionsError(Told):
     """What was pointed at holds no submissions; says what, and what to do."""
 
 
@@ -27,7 +28,7 @@ class SubmissionFile:
     student: str
     notebook: str
     path: Path | None
-    note: str = ""
+    note: Text = ""
 
 
 def find(where: Path, assignment: str, scratch: Path) -> list[SubmissionFile]:
@@ -36,7 +37,8 @@ def find(where: Path, assignment: str, scratch: Path) -> list[SubmissionFile]:
     Raises `SubmissionsError` when there are none.
     """
     if not where.exists():
-        raise SubmissionsError(f"{where}: no such file or folder; name the folder or zip that holds the notebooks")
+        text = N_("%(path)s: no such file or folder; name the folder or zip that holds the notebooks")
+        raise SubmissionsError(sentence(text, path=where))
     if where.is_file() and zipfile.is_zipfile(where):
         files = list(_from_zip(where, assignment, scratch))
     elif where.is_dir():
@@ -44,11 +46,11 @@ def find(where: Path, assignment: str, scratch: Path) -> list[SubmissionFile]:
     elif where.suffix.lower() == ".ipynb":
         files = [SubmissionFile(safe_name(where.stem), where.name, where)]
     else:
-        raise SubmissionsError(f"{where}: neither a folder, nor a zip, nor a notebook")
+        raise SubmissionsError(sentence("%(path)s: neither a folder, nor a zip, nor a notebook", path=where))
     if not files:
-        raise SubmissionsError(
-            f"{where}: no notebooks found; expected <student>/{assignment}/<name>.ipynb, or <student>.ipynb files"
-        )
+        text = N_("%(path)s: no notebooks found; expected %(tree)s, or %(flat)s files")
+        tree = f"<student>/{assignment}/<name>.ipynb"
+        raise SubmissionsError(sentence(text, path=where, tree=tree, flat="<student>.ipynb"))
     return sorted(_distinct(files), key=lambda file: file.student)
 
 
@@ -61,7 +63,7 @@ def _from_folder(where: Path, assignment: str) -> Iterator[SubmissionFile]:
         if _is_notebook(entry.name) and not (entry.is_dir() and (entry / assignment).is_dir()):
             yield SubmissionFile(safe_name(entry.name[: -len(".ipynb")]), entry.name, entry)
         elif entry.is_dir() and (entry / assignment).is_symlink():  # another student's folder, perhaps
-            yield SubmissionFile(safe_name(entry.name), "", None, "the folder is a link, and was not followed")
+            yield SubmissionFile(safe_name(entry.name), "", None, sentence(_LINK))
         elif entry.is_dir() and not entry.is_symlink() and (entry / assignment).is_dir():
             names = [path.name for path in (entry / assignment).iterdir() if _is_notebook(path.name)]
             chosen, note = choose(names, assignment)
@@ -69,17 +71,22 @@ def _from_folder(where: Path, assignment: str) -> Iterator[SubmissionFile]:
             yield SubmissionFile(safe_name(entry.name), chosen or "", path, note)
 
 
-def choose(names: Iterable[str], assignment: str) -> tuple[str | None, str]:
+_LINK = N_("the folder is a link, and was not followed")
+
+
+def choose(names: Iterable[str], assignment: str) -> tuple[str | None, Text]:
     """Which of a student's notebooks is the assignment's, and a note when that was not obvious."""
     found = sorted(names)
     if not found:
-        return None, "the folder holds no notebook"
+        return None, sentence("the folder holds no notebook")
     named = f"{assignment}.ipynb"
     if named in found:
         return named, ""
     if len(found) == 1:
-        return found[0], f"the notebook is named {safe_name(found[0])}, not {named}"
-    return found[0], f"several notebooks and none named {named}: the first, {safe_name(found[0])}, was graded"
+        text = N_("the notebook is named %(name)s, not %(expected)s")
+    else:
+        text = N_("several notebooks and none named %(expected)s: the first, %(name)s, was graded")
+    return found[0], sentence(text, name=safe_name(found[0]), expected=named)
 
 
 def _from_zip(where: Path, assignment: str, scratch: Path) -> Iterator[SubmissionFile]:
@@ -112,19 +119,19 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 
 def _unpack(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, student: str, scratch: Path, note: str, total: int
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, student: str, scratch: Path, note: Text, total: int
 ) -> SubmissionFile:
     notebook = _name(info)
     path = scratch / f"{info.header_offset}.ipynb"
     data = b""
     if total > MAX_TOTAL:
-        note = "the zip unpacks to more than can be graded"
+        note = sentence("the zip unpacks to more than can be graded")
     else:
         try:
             with archive.open(info) as file:
                 data = file.read(MAX_NOTEBOOK + 1)  # one byte more than allowed: the reader says that it is too large
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError) as error:
-            note = f"could not be read from the zip ({type(error).__name__})"
+            note = sentence("could not be read from the zip (%(why)s)", why=type(error).__name__)
     path.write_bytes(data)
     return SubmissionFile(safe_name(student), notebook, path, note)
 

@@ -57,13 +57,20 @@ def _entry(finding: Finding) -> _Entry:
 
 def _facts(facts: Mapping[str, Text], entry: _Entry, hidden: bool) -> dict[str, Text]:
     """The facts that may be shown and are not empty, fit to be put into a sentence."""
-    shown = {key: plain(fact, _LONGEST) if isinstance(fact, str) else fact for key, fact in facts.items()}
+    shown = {key: _fit(fact) for key, fact in facts.items()}
     if hidden:
         allowed = {*_SAFE, *entry.safe}
         shown = {key: fact for key, fact in shown.items() if key.removesuffix("_zh") in allowed}
     shown = {key: fact for key, fact in shown.items() if fact}
     words = {key: Sentence(fact) if key in _PHRASES and isinstance(fact, str) else fact for key, fact in shown.items()}
     return {**words, "what": _what(str(shown.get("what", _RESULT)), str(shown.get("where", "")))}
+
+
+def _fit(fact: Text) -> Text:
+    """A fact on one line and bounded, and so are the facts of a sentence."""
+    if isinstance(fact, str):
+        return plain(fact, _LONGEST)
+    return Sentence(fact.text, {key: _fit(inner) for key, inner in fact.facts.items()}, fact.many)
 
 
 def _what(what: str, where: str) -> Sentence:

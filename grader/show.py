@@ -57,6 +57,11 @@ def number_text(value: bool | int | float, digits: int = 6) -> str:
     return f"{value + 0.0:.{digits}g}"  # -0.0 is 0 to a reader
 
 
+def element_text(value: bool | int | float) -> str:
+    """One element of a tensor; a float is known by its point."""
+    return _float_text(value, 6, ".") if isinstance(value, float) else number_text(value)
+
+
 def _float_text(value: float, digits: int, mark: str) -> str:
     """A float that cannot be taken for an integer: ``mark`` follows a whole one."""
     text = number_text(value, digits)
@@ -94,8 +99,7 @@ def readable(value: torch.Tensor) -> bool:
 def _cells(value: torch.Tensor, edge: int) -> _Cells:
     """Nested texts of the elements; of a long axis the first and the last ``edge``."""
     if value.ndim == 0:
-        number = value.item()
-        return _float_text(number, 6, ".") if isinstance(number, float) else number_text(number)
+        return element_text(value.item())
     size = value.shape[0]
     if size <= 2 * edge:
         return [_cells(value[i], edge) for i in range(size)]

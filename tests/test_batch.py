@@ -91,7 +91,7 @@ def test_the_common_features_of_real_notebooks_cost_nothing():
 
 def run_few(folder: Path, workers: int, order: int) -> bytes:
     """Grade a few of the class; the results that ``results.jsonl`` is made of."""
-    from grader.report import results_line
+    from grader.exports import results_line
 
     folder.mkdir()
     files = [file for file in find(CLASS, "ch17", folder) if file.student in FEW][::order]

@@ -12,7 +12,7 @@ import pytest
 from babel.messages import Message
 
 from grader.languages import ENGLISH, LANGUAGES, Language, chosen
-from grader.report import templates_dir
+from grader.pages import templates_dir
 from grader.sentences import Sentence, counted, joined, listed, place, sentence
 from tests import messages
 

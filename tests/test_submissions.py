@@ -28,7 +28,7 @@ def tree(tmp_path):
 
 def test_nbgraders_tree(tree, tmp_path):
     assert students(tree, tmp_path / "s") == {"ada": "ch17.ipynb", "bob": "my answers.ipynb", "cleo": ""}
-    notes = {file.student: file.note for file in find(tree, "ch17", tmp_path)}
+    notes = {file.student: str(file.note) for file in find(tree, "ch17", tmp_path)}
     assert notes == {
         "ada": "",
         "bob": "the notebook is named my answers.ipynb, not ch17.ipynb",

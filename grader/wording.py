@@ -63,6 +63,9 @@ def _facts(facts: Mapping[str, Text], entry: _Entry, hidden: bool) -> dict[str, 
         shown = {key: fact for key, fact in shown.items() if key.removesuffix("_zh") in allowed}
     shown = {key: fact for key, fact in shown.items() if fact}
     words = {key: Sentence(fact) if key in _PHRASES and isinstance(fact, str) else fact for key, fact in shown.items()}
+    if isinstance(axes := words.get("axes"), str):
+        first, _, second = axes.partition(" and ")
+        words["axes"] = sentence("%(first)s and %(second)s", first=first, second=second)
     return {**words, "what": _what(str(shown.get("what", _RESULT)), str(shown.get("where", "")))}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gettext
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import jinja2
 import pytest
@@ -77,9 +76,9 @@ def test_the_template_of_catalogues_is_current() -> None:
     assert pot.split(b"\n\n")[1:] == fresh.split(b"\n\n")[1:], "run: make messages"
 
 
-def test_a_message_that_is_not_literal_is_never_found(tmp_path: Path) -> None:
+def test_a_message_that_is_not_literal_is_never_found() -> None:
     """`sentence` and its kin get a literal, or a name that ``N_`` filled: what else would Babel find?"""
-    call = re.compile(r"\b(?:sentence|counted|gettext|_)\(\s*(?!\"|'|_[A-Z]|text\b|one\b|self\b|\))[^\s)]")
+    call = re.compile(r"\b(?:sentence|counted|gettext|_)\(\s*(?!\"|'|_[A-Z]|text\b|said\b|one\b|self\b|\))[^\s)]")
     for path in sorted((messages.ROOT / "grader").rglob("*.py")):
         source = re.sub(r"def \w+\(.*", "", path.read_text("utf-8"))
         assert not [line for line in source.splitlines() if call.search(line)], path

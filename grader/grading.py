@@ -45,7 +45,7 @@ class Check:
     exercise: str
     points: float
     hidden: bool
-    title: str
+    title: Text
     seconds: float | None = None
     watched: bool = False
 

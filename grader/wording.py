@@ -60,7 +60,7 @@ def _facts(facts: Mapping[str, Text], entry: _Entry, hidden: bool) -> dict[str, 
     shown = {key: _fit(fact) for key, fact in facts.items()}
     if hidden:
         allowed = {*_SAFE, *entry.safe}
-        shown = {key: fact for key, fact in shown.items() if key.removesuffix("_zh") in allowed}
+        shown = {key: fact for key, fact in shown.items() if key in allowed}
     shown = {key: fact for key, fact in shown.items() if fact}
     words = {key: Sentence(fact) if key in _PHRASES and isinstance(fact, str) else fact for key, fact in shown.items()}
     if isinstance(axes := words.get("axes"), str):
@@ -91,7 +91,7 @@ def _first(sentences: tuple[str, ...], facts: Mapping[str, Text]) -> Sentence | 
     for text in sentences:
         names = set(_FACT.findall(text))
         if facts.keys() >= names:
-            return Sentence(text, {key: fact for key, fact in facts.items() if key.removesuffix("_zh") in names})
+            return Sentence(text, {key: fact for key, fact in facts.items() if key in names})
     return None
 
 

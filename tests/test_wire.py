@@ -211,3 +211,14 @@ def test_the_client_refuses_attributes_it_must_not_set():
             client.set_attrs([attr])
     client.set_attrs([Attr(1, "g", 3)])
     assert Remote(1, "x").id == 1
+
+
+def test_keys_that_can_all_collide_are_few():
+    """-1 and -2 have one hash, and so has every tuple of them: a set of many takes the square of that to build."""
+    keys = [tuple(-1 - int(bit) for bit in f"{number:012b}") for number in range(wire.MAX_CHOSEN_KEYS + 1)]
+    for many in (set(keys), dict.fromkeys(keys)):
+        assert isinstance(codec(-1).encode(many), Unsupported)  # an honest worker says so and is not blamed
+    with pytest.raises(WireError):
+        codec(+1).decode(Seq("set", [Seq("tuple", list(key)) for key in keys]))
+    assert cross(codec(-1), codec(+1), set(keys[:-1])) == set(keys[:-1])
+    assert cross(codec(-1), codec(+1), set(range(1000))) == set(range(1000))

@@ -18,7 +18,8 @@ MAX_CONTROL = 1 << 18
 MAX_BLOBS = 1 << 26
 MAX_DEPTH = 32
 MAX_ITEMS = 20_000
-MAX_KEYS = 4_000  # keys can be chosen so that they all collide
+MAX_KEYS = 4_000
+MAX_CHOSEN_KEYS = 256  # tuples and the like: they can be chosen so that they all collide
 MAX_TEXT = 4_000
 MAX_BLOB_COUNT = 512
 

@@ -22,6 +22,7 @@ from grader.findings import NotAsAsked
 from grader.loops import Deepest, deepest
 from grader.model import Finding, Frame
 from grader.reach import Reach, Use, reach_of
+from grader.reading import Reading, TooLarge
 from grader.sandbox.wire import Seen
 from grader.scopes import UNKNOWN, Lib, Own, hiding
 from grader.tampering import tampering as tampering
@@ -54,10 +55,11 @@ _TOO_DEEP = "code nested too deep to follow"
 class How:
     """How the answer ``exercise`` of these cells computes. ``cells`` are (label, plain Python), up to its place."""
 
-    def __init__(self, exercise: str, cells: Cells, seen: Seen | None = None) -> None:
+    def __init__(self, exercise: str, cells: Cells, seen: Seen | None = None, reading: Reading | None = None) -> None:
         self._name = exercise
         self._cells = tuple((label, text) for label, text in cells)
         self._seen = seen
+        self._reading = reading or Reading()
 
     # ------------------------------------------------------------ what a suite asks
 
@@ -152,7 +154,7 @@ class How:
 
     @cached_property
     def _reach(self) -> Reach:
-        return reach_of(self._name, self._cells)
+        return reach_of(self._name, self._cells, self._reading)
 
     @cached_property
     def _deepest(self) -> Deepest:
@@ -160,6 +162,7 @@ class How:
 
     def _in_source(self, family: Family, everything: bool = False) -> Use | None:
         """The first use of ``family`` that is not, or may not be, of the student's own making."""
+        self._reading.spend(len(self._reach.uses))
         for use in self._reach.uses:
             if family.has(use.path) and (everything or not self._may_be_own(use, family)):
                 return use
@@ -264,24 +267,31 @@ class How:
 # ---------------------------------------------------------------- questions about a notebook
 
 
-def reachable_names(name: str, cells: Cells) -> set[str]:
-    """The top-level names that the answer ``name`` reads, itself or through helpers."""
-    return set(reach_of(name, tuple(cells)).names)
+def reachable_names(name: str, cells: Cells, reading: Reading | None = None) -> set[str]:
+    """The top-level names that the answer ``name`` reads, itself or through helpers; none when it is `TooLarge`."""
+    try:
+        return set(reach_of(name, tuple(cells), reading).names)
+    except TooLarge:
+        return set()
 
 
-def globals_read(name: str, cells: Cells) -> set[str]:
+def globals_read(name: str, cells: Cells, reading: Reading | None = None) -> set[str]:
     """The top-level names among them that are plain data: no function, class or module."""
-    return set(reach_of(name, tuple(cells)).data)
+    try:
+        return set(reach_of(name, tuple(cells), reading).data)
+    except TooLarge:
+        return set()
 
 
 def source_of(name: str, cells: Cells) -> str:
     """The source of what ``name`` is at the end, as the student wrote it; "" when no cell binds it."""
     book = reach_of(name, tuple(cells)).book
     parts = []
+    lines = [text.split("\n") for _, text in book.cells]
     for number in dict.fromkeys(binding.order for binding in book.visible(name, None) if binding.order):
         statement, cell = book.statements[number - 1]
         first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", []))])
-        parts.append("\n".join(book.cells[cell][1].split("\n")[first - 1 : statement.end_lineno]))
+        parts.append("\n".join(lines[cell][first - 1 : statement.end_lineno]))
     return "\n\n".join(parts)
 
 

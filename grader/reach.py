@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from functools import lru_cache
 
+from grader.reading import Reading
 from grader.scopes import (
     BY_NAME,
     COMPREHENSIONS,
@@ -20,12 +20,13 @@ from grader.scopes import (
     Values,
     Word,
     hiding,
-    notebook,
 )
 from grader.vocabulary import HIDING_ATTRIBUTES
 
+_COST_OF_USE = 6  # steps: as much in memory as in time
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """Something that reachable code names: a library path, ``?.name`` on an unknown object, or a mark like ``@``."""
 
@@ -37,10 +38,10 @@ class Use:
     scope: Scope | None = field(default=None, compare=False)
 
 
-@lru_cache(maxsize=64)
-def reach_of(name: str, cells: tuple[tuple[str, str], ...]) -> Reach:
-    """What ``name`` reaches in these cells, worked out once."""
-    return Reach(notebook(cells), name)
+def reach_of(name: str, cells: tuple[tuple[str, str], ...], reading: Reading | None = None) -> Reach:
+    """What ``name`` reaches in these cells, worked out once. Raises `TooLarge`."""
+    reading = reading or Reading()
+    return reading.once(Reach, reading.once(Notebook, cells, reading), name)
 
 
 class Reach:
@@ -86,6 +87,7 @@ class Reach:
         """All code of the notebook, called or not."""
         reach = cls(book, "")
         for number, (statement, cell) in enumerate(book.statements, 1):
+            book.begin()  # what is hard to follow here hides nothing elsewhere
             reach._walk(statement, Scope(book.module, cell, order=number), number)
         reach._finish()
         return reach
@@ -100,7 +102,7 @@ class Reach:
         while todo:
             for binding in self.book.module.names.get(todo.pop(), []):
                 if isinstance(binding.value, ast.expr):
-                    new = {node.id for node in ast.walk(binding.value) if isinstance(node, ast.Name)} - found
+                    new = {node.id for node in self.book.walk(binding.value) if isinstance(node, ast.Name)} - found
                     found |= new
                     todo += new
         return name in found
@@ -116,6 +118,7 @@ class Reach:
     # ------------------------------------------------------------ what is found
 
     def _use(self, path: str, node: ast.AST | None, scope: Scope, line: int = 0) -> None:
+        self.book.spend(_COST_OF_USE)
         line = getattr(node, "lineno", line)
         key = (path, scope.cell, line)
         if key in self._seen and id(node) not in self._plain:
@@ -143,6 +146,7 @@ class Reach:
                 self.hidden.append(Use("builtins.code too deep to follow", cell, line))
 
     def _values(self, values: Values, scope: Scope, node: ast.AST) -> None:
+        self.book.spend(2 * len(values))
         for value in sorted(values, key=_order):
             self._value(value, scope.cell, getattr(node, "lineno", 0), node)
 
@@ -173,6 +177,7 @@ class Reach:
     def _walk(self, start: ast.AST, scope: Scope, before: int | None) -> None:
         stack = [(start, scope)]
         while stack:
+            self.book.spend()
             node, where = stack.pop()
             stack.extend(reversed(self._visit(node, where, before)))
 
@@ -234,7 +239,7 @@ class Reach:
         values = self.book.values(node, scope, before)
         own = [base for base in bases if isinstance(base, Own)]
         self._values(frozenset(v for v in values if v is not UNKNOWN), scope, node)
-        if UNKNOWN in values and not (own and UNKNOWN not in bases and node.attr in self._members(own)):
+        if UNKNOWN in values and not (own and UNKNOWN not in bases and self._have(own, node.attr)):
             self._use(f"?.{node.attr}", node, scope)
         if node.attr == "__dict__" and any(isinstance(base, Lib) for base in bases):
             self._use("builtins.a namespace with a computed name", node, scope)
@@ -256,17 +261,15 @@ class Reach:
                 if attr in HIDING_ATTRIBUTES:
                     self._use(f"?.{attr}", store.base, where)
 
-    def _members(self, owns: list[Own]) -> set[str]:
-        """The attributes that classes define, on themselves and through ``self``."""
-        found: set[str] = set()
+    def _have(self, owns: list[Own], attr: str) -> bool:
+        """Does one of the classes define ``attr``, on itself or through ``self``?"""
         for own in owns:
             key = id(own.node)
             if key not in self._attributes:
-                nodes = (node for node in ast.walk(own.node) if isinstance(node, ast.Attribute))
+                nodes = (node for node in self.book.walk(own.node) if isinstance(node, ast.Attribute))
                 stored = {node.attr for node in nodes if isinstance(node.ctx, ast.Store)}
                 self._attributes[key] = stored | set(self.book.inside(own).names)
-            found |= self._attributes[key]
-        return found
+        return any(attr in self._attributes[id(own.node)] for own in owns)
 
     def _index(self, node: ast.Subscript, key: ast.expr, scope: Scope, before: int | None) -> None:
         for part in key.elts if isinstance(key, ast.Tuple) else [key]:

@@ -180,7 +180,7 @@ class Student:
     def how(self, name: str, watched: _Watched | None = None) -> How:
         """How the answer computes, read from its source and from what was seen."""
         cells = [(cell.label, cell.python) for cell in self._attempt.submission.cells[: self._place] if cell.python]
-        return How(name, cells, watched.seen if watched else None)
+        return How(name, cells, watched.seen if watched else None, self._attempt.reading)
 
     # ------------------------------------------------------------ requests
 

@@ -78,7 +78,8 @@ class Grading:
     # ------------------------------------------------------------ one check
 
     def begin(self, check: Check) -> Student:
-        """Make the student ready for a check. Raises `StudentError` when there is nothing to check."""
+        """Make the student ready for a check. Raises `StudentError` when there is nothing to check, or `TooLarge`."""
+        self.student.clear()
         if check.hidden != self.attempt.quiet:
             # A hidden check's inputs could come back in what a later cell prints or a later answer returns: hidden
             # checks have workers of their own, from which nothing is shown.

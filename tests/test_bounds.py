@@ -16,8 +16,8 @@ import torch
 
 from grader import scopes
 from grader.apart import is_calm, kept
-from grader.findings import NotAsAsked
-from grader.grading import Grading
+from grader.findings import NotAsAsked, StudentMissing
+from grader.grading import Check, Grading
 from grader.how import How, globals_read, reachable_names
 from grader.model import Exercise
 from grader.notebook import RunCell, Submission
@@ -26,6 +26,7 @@ from grader.reading import MAX_STEPS, Reading, TooLarge
 from grader.scopes import Notebook
 from grader.show import show
 from grader.source import MAX_WORDS, Reader, parsed
+from grader.student import _Last
 from grader.tampering import tampering
 
 SIZE = 24_000  # characters: what takes the square of its lines takes many seconds
@@ -222,6 +223,21 @@ def test_what_was_read_is_kept_no_longer_than_the_submission_is_graded() -> None
     assert reading._kept == reading._trees == reading._facts == {}
     gc.collect()
     assert not any(ref() for ref in refs)
+
+
+def test_a_check_that_cannot_begin_shows_no_other_ones_call() -> None:
+    """Those that run again after the last cell come after the hidden ones, whose calls nobody is to see."""
+    exercises = [Exercise("f", "", 1, "", ""), Exercise("g", "", 1, "", "")]
+    checks = [Check(name, name, 1, hidden=False, title="", watched=True) for name in ("f", "g")]
+    cells = (RunCell("cell 1", answer("a"), answer("a"), "answer", "f"),)
+    grading = Grading(exercises, checks, Submission(cells, {"f": 1}, {"f": ""}), _no_worker)
+    with suppress(TooLarge):
+        grading.attempt.reading.spend(MAX_STEPS)
+    for check, error in zip(checks, (TooLarge, StudentMissing), strict=True):
+        grading.student._last = _Last("f(7)", None)
+        with pytest.raises(error) as raised:
+            grading.begin(check)
+        assert grading.record(check, raised.value).call is None
 
 
 def _no_worker() -> object:

@@ -186,11 +186,13 @@ def _grade(
     class_table(console, results, language)
     seconds = time.monotonic() - began
     page = (out / "index.html").absolute()
-    one, many = (
-        N_("%(count)s submission in %(seconds)s s; class page: %(page)s"),
-        N_("%(count)s submissions in %(seconds)s s; class page: %(page)s"),
+    said = counted(
+        "%(count)s submission in %(seconds)s s; class page: %(page)s",
+        "%(count)s submissions in %(seconds)s s; class page: %(page)s",
+        len(results),
+        seconds=f"{seconds:.1f}",
+        page=page,
     )
-    said = counted(one, many, len(results), seconds=f"{seconds:.1f}", page=page)
     console.print(language.say(said), highlight=False, soft_wrap=True, markup=False)
     return _verdict(results, trouble, language)
 

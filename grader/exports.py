@@ -73,7 +73,7 @@ def _check_line(check: CheckResult) -> CheckLine:
         reason=check.reason,
         message=_line_text(check.message),
         diagnosis=_line_text(check.diagnosis),
-        title=legible(check.title, LINE_LIMIT),
+        title=legible(str(check.title), LINE_LIMIT),
         hidden=check.hidden,
         points=check.points,
         max_points=check.max_points,

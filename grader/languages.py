@@ -22,12 +22,17 @@ import msgspec
 from grader.model import CheckResult, ExerciseResult, SubmissionResult
 from grader.sentences import Text, place
 
-__all__ = ["ENGLISH", "LANGUAGES", "LOCALE", "Language", "chosen"]
+__all__ = ["ENGLISH", "LANGUAGES", "LOCALE", "Language", "chosen", "is_chinese"]
 
 LOCALE = Path(__file__).parent / "locale"
 DOMAIN = "grader"
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+def is_chinese(text: str) -> bool:
+    """Is there a Chinese character in it?"""
+    return bool(_CHINESE.search(text))
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Language:
     def part(self, both: str) -> str:
         """This language's part of an instructor's text that says all in English first, then in Chinese."""
         blocks = both.strip().split("\n\n")
-        first = next((number for number, block in enumerate(blocks) if _CHINESE.search(block)), len(blocks))
+        first = next((number for number, block in enumerate(blocks) if is_chinese(block)), len(blocks))
         english, chinese = blocks[:first], blocks[first:]
         return "\n\n".join((chinese or english) if self.code == "zh" else (english or chinese))
 
@@ -69,6 +74,7 @@ class Language:
         """A check's result in this language's words."""
         return msgspec.structs.replace(
             check,
+            title=self.say(check.title),
             message=self.maybe(check.message),
             next_step=self.maybe(check.next_step),
             frames=tuple(msgspec.structs.replace(frame, cell=self.say(place(frame.cell))) for frame in check.frames),

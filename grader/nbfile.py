@@ -22,7 +22,7 @@ from grader.names import shown
 from grader.sentences import N_, Sentence, Text, counted, sentence
 
 MAX_BYTES = 20 * 2**20
-MAX_PARTS = 5_000_000
+MAX_PARTS = 3_000_000
 MAX_CELLS = 5_000
 
 CellType = Literal["code", "markdown", "raw"]

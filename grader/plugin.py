@@ -18,11 +18,11 @@ import torch
 
 from grader.course import Assignment, Course, CourseError
 from grader.grading import Check, Grading
-from grader.languages import LANGUAGES, Language, chosen
+from grader.languages import LANGUAGES, Language, chosen, is_chinese
 from grader.model import SubmissionResult
 from grader.notebook import Problem, read_path
 from grader.sandbox.client import Engine, Policy
-from grader.sentences import N_, sentence
+from grader.sentences import N_, Text, both, sentence
 from grader.student import Student, seed_of
 
 GRADING = pytest.StashKey["Checks"]()
@@ -79,7 +79,6 @@ def _read_marks(item: pytest.Item) -> Check | None:
     if mark is None:
         return None
     hidden = item.get_closest_marker("hidden") is not None
-    title = (getattr(getattr(item, "function", None), "__doc__", None) or item.name).strip().split("\n\n")[0]
     return Check(
         id=f"hidden:{item.name}" if hidden else item.name,
         exercise=mark.args[0],
@@ -87,8 +86,14 @@ def _read_marks(item: pytest.Item) -> Check | None:
         seconds=float(limit.args[0]) if (limit := item.get_closest_marker("time_limit")) else None,
         hidden=hidden,
         watched=_WATCHING in getattr(getattr(getattr(item, "function", None), "__code__", None), "co_names", ()),
-        title=" ".join(title.split()),
+        title=_title(getattr(getattr(item, "function", None), "__doc__", None) or item.name),
     )
+
+
+def _title(text: str) -> Text:
+    """The first paragraph of a check's docstring, and the second where that says the same in Chinese."""
+    english, *others = (" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
+    return both(english, zh=others[0]) if others and is_chinese(others[0]) else english
 
 
 # ---------------------------------------------------------------- fixtures

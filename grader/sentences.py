@@ -7,8 +7,8 @@
 
 Results hold them as they are, so what is stored is the same whoever will read it. The English text is the message's id
 in the catalogues of ``locale/``; Babel finds it as the literal argument of these functions. Facts may be a student's
-own text: they are put in as they stand, and never looked up. A fact that somebody gives in two languages has the second
-under its name and the language's code: ``hint`` and ``hint_zh``.
+own text: they are put in as they stand, and never looked up. What a course says in both languages itself, in place of
+a catalogue, is ``both("Too short.", zh="太短。")``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gettext import NullTranslations
 
 import msgspec
 
-__all__ = ["MARKS", "N_", "Sentence", "Text", "Told", "counted", "joined", "listed", "place", "sentence"]
+__all__ = ["MARKS", "N_", "Sentence", "Text", "Told", "both", "counted", "joined", "listed", "place", "sentence"]
 
 # The functions whose literal arguments are messages, as Babel wants to be told.
 MARKS = {"N_": None, "sentence": None, "counted": (1, 2), "gettext": None, "ngettext": (1, 2), "_": None}
@@ -84,6 +84,11 @@ def sentence(text: str, /, **facts: object) -> Sentence:
 def counted(one: str, many: str, count: int, /, **facts: object) -> Sentence:
     """A sentence about ``%(count)s`` things, in the form that the number asks for."""
     return msgspec.structs.replace(sentence(one, **facts, count=count), many=many)
+
+
+def both(english: str, /, **others: str) -> Sentence:
+    """What somebody says in English and, by their codes, in other languages."""
+    return Sentence("%(text)s", {"text": english, **{f"text_{code}": text for code, text in others.items()}})
 
 
 def joined(first: Text, then: Text) -> Sentence:

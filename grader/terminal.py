@@ -58,11 +58,11 @@ def reasons(result: ExerciseResult, language: Language = ENGLISH) -> Iterator[st
         message = str(check.message or "")
         if check.verdict == "failed" and message not in told:
             told.add(message)
-            yield f"    {printable(check.title)}"
+            yield f"    {printable(str(check.title))}"
             yield from (f"      {line}" for line in finding_lines(check, language))
         elif check.verdict == "not_run" and check.reason == "engine":
             text = N_("%(check)s: not run, and not your fault: %(why)s")
-            yield "    " + language.say(sentence(text, check=printable(check.title), why=printable(message)))
+            yield "    " + language.say(sentence(text, check=printable(str(check.title)), why=printable(message)))
 
 
 def finding_lines(check: CheckResult, language: Language = ENGLISH) -> Iterator[str]:

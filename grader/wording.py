@@ -60,9 +60,12 @@ def _facts(facts: Mapping[str, Text], entry: _Entry, hidden: bool) -> dict[str, 
     shown = {key: _fit(fact) for key, fact in facts.items()}
     if hidden:
         allowed = {*_SAFE, *entry.safe}
-        shown = {key: fact for key, fact in shown.items() if key.removesuffix("_zh") in allowed}
+        shown = {key: fact for key, fact in shown.items() if key in allowed}
     shown = {key: fact for key, fact in shown.items() if fact}
     words = {key: Sentence(fact) if key in _PHRASES and isinstance(fact, str) else fact for key, fact in shown.items()}
+    if isinstance(axes := words.get("axes"), str):
+        first, _, second = axes.partition(" and ")
+        words["axes"] = sentence("%(first)s and %(second)s", first=first, second=second)
     return {**words, "what": _what(str(shown.get("what", _RESULT)), str(shown.get("where", "")))}
 
 
@@ -88,7 +91,7 @@ def _first(sentences: tuple[str, ...], facts: Mapping[str, Text]) -> Sentence | 
     for text in sentences:
         names = set(_FACT.findall(text))
         if facts.keys() >= names:
-            return Sentence(text, {key: fact for key, fact in facts.items() if key.removesuffix("_zh") in names})
+            return Sentence(text, {key: fact for key, fact in facts.items() if key in names})
     return None
 
 
@@ -921,6 +924,10 @@ _CATALOGUE: dict[str, _Entry] = {
             ),
         ),
         (N_("Let the answer name all that it needs, and leave what it names as it is written."),),
+    ),
+    "too_large": _Entry(
+        (N_("The notebook holds more code than can be read through, so how this answer is written cannot be told."),),
+        (N_("Take out what it does not need: long lists of numbers, copies of cells, generated code."),),
     ),
     "not_builtin": _Entry(
         (

@@ -28,7 +28,7 @@ def tree(tmp_path):
 
 def test_nbgraders_tree(tree, tmp_path):
     assert students(tree, tmp_path / "s") == {"ada": "ch17.ipynb", "bob": "my answers.ipynb", "cleo": ""}
-    notes = {file.student: file.note for file in find(tree, "ch17", tmp_path)}
+    notes = {file.student: str(file.note) for file in find(tree, "ch17", tmp_path)}
     assert notes == {
         "ada": "",
         "bob": "the notebook is named my answers.ipynb, not ch17.ipynb",
@@ -75,6 +75,29 @@ def test_names_that_would_collide_stay_apart(tmp_path):
     found = students(tmp_path, tmp_path / "s")
     assert len({name.casefold() for name in found}) == 4
     assert not any("/" in name or "\u202e" in name for name in found)
+
+
+def test_a_numbered_name_takes_nobody_elses(tmp_path):
+    for name in ("Ana", "ana", "ana (2)"):
+        (tmp_path / name / "ch17").mkdir(parents=True)
+        (tmp_path / name / "ch17" / "ch17.ipynb").write_text(name)
+    found = {file.student: file.path.read_text() for file in find(tmp_path, "ch17", tmp_path) if file.path}
+    assert found == {"Ana": "Ana", "ana (2)": "ana (2)", "ana (3)": "ana"}
+
+
+def test_a_folder_within_a_students_folder_is_no_other_students(tmp_path):
+    names = ["ana/ch17/ch17", "ben/ana/ch17/ch17", "ben/ch17/ch17", "ben/ch17/old/ch17", "cleo/dora/ch17/ch17"]
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for name in [*names, "ana/ch17/.ipynb_checkpoints/ch17-checkpoint"]:
+            archive.writestr(f"class/{name}.ipynb", name)
+    files = find(tmp_path / "x.zip", "ch17", tmp_path)
+    assert [(file.student, file.path and file.path.read_text()) for file in files] == [
+        ("ana", "ana/ch17/ch17"),
+        ("ben", "ben/ch17/ch17"),
+        ("cleo", None),
+    ]
+    elsewhere = "notebooks in other folders of the student's were not looked at: "
+    assert [str(file.note) for file in files] == ["", elsewhere + "2", f"the folder holds no notebook; {elsewhere}1"]
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "text"])

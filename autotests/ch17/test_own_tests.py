@@ -32,7 +32,10 @@ def accepts(student, text):
 
 @pytest.mark.exercise("check_linear", points=0.5)
 def test_check_linear(student):
-    """Returns for a layer that is right, and raises for one that gives back its input and has no parameters."""
+    """Returns for a layer that is right, and raises for one that gives back its input and has no parameters.
+
+    对正确的层正常返回；对原样返回输入、没有参数的层抛出异常。
+    """
     if not accepts(student, RIGHT):
         raise Mismatch(Finding("wrong", "rejects_right", {"kind": "one made from nn.Linear"}))
     if accepts(student, BROKEN):

@@ -132,36 +132,54 @@ def assert_tells_apart(student, rng, right, broken):
 
 @pytest.mark.exercise("check_linear", points=0.5)
 def test_check_linear_of_right_layers(student, rng):
-    """Accepts layers that are right, however they are written, and not just any layer."""
+    """Accepts layers that are right, however they are written, and not just any layer.
+
+    正确的层无论怎么写都能通过，但不是什么层都能通过。
+    """
     easy = {"it leaves out super().__init__()": PARAMETERS["it leaves out super().__init__()"]}
     assert_tells_apart(student, rng, STYLES, easy)
 
 
 @pytest.mark.exercise("check_linear", points=0.5)
 def test_check_linear_of_wrong_outputs(student, rng):
-    """Rejects layers that compute something else."""
+    """Rejects layers that compute something else.
+
+    拒绝计算结果不对的层。
+    """
     assert_tells_apart(student, rng, STYLES[:1], OUTPUT)
 
 
 @pytest.mark.exercise("check_linear", points=0.25)
 def test_check_linear_of_other_axes(student, rng):
-    """Rejects layers that are right for inputs of two axes only."""
+    """Rejects layers that are right for inputs of two axes only.
+
+    拒绝只对两个轴的输入正确的层。
+    """
     assert_tells_apart(student, rng, STYLES[:1], AXES)
 
 
 @pytest.mark.exercise("check_linear", points=0.5)
 def test_check_linear_of_wrong_parameters(student, rng):
-    """Rejects layers whose parameters are not as they should be."""
+    """Rejects layers whose parameters are not as they should be.
+
+    拒绝参数不符合要求的层。
+    """
     assert_tells_apart(student, rng, STYLES[:1], PARAMETERS)
 
 
 @pytest.mark.exercise("check_linear", points=0.5)
 def test_check_linear_of_wrong_starts(student, rng):
-    """Rejects layers that begin with other weights than asked for."""
+    """Rejects layers that begin with other weights than asked for.
+
+    拒绝初始权重不符合要求的层。
+    """
     assert_tells_apart(student, rng, STYLES[:1], START)
 
 
 @pytest.mark.exercise("check_linear", points=0.25)
 def test_check_linear_of_lost_gradients(student, rng):
-    """Rejects layers that gradients do not flow through."""
+    """Rejects layers that gradients do not flow through.
+
+    拒绝梯度传不过去的层。
+    """
     assert_tells_apart(student, rng, STYLES[:1], GRADIENTS)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from babel.messages import Message
 
-from grader import report, roster
+from grader import exports, report, roster
 from grader.cli import main
 from grader.course import Course
 from grader.grading import Check, failed
@@ -241,7 +241,7 @@ def test_a_stored_result_is_worded_when_it_is_read() -> None:
     assert not re.search("[\u4e00-\u9fff]", stored.decode())
     again = msgspec.json.decode(stored, type=SubmissionResult)
     assert again == result
-    assert report.results_line(again) == report.results_line(result)
+    assert exports.results_line(again) == report.results_line(result)
     for language in LANGUAGES.values():
         assert report.student_page(again, [RELU], language) == report.student_page(result, [RELU], language)
 

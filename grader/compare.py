@@ -21,8 +21,9 @@ from grader import diagnosis
 from grader.contrast import contrast
 from grader.diagnosis import Diagnosis
 from grader.findings import Mismatch
+from grader.legible import plain
 from grader.model import Contrast, Finding
-from grader.show import dtype_text, plain, readable, show, type_text
+from grader.show import dtype_text, readable, show, type_text
 
 __all__ = ["assert_close", "assert_equal", "show"]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from markupsafe import Markup, escape
 
+LINE_LIMIT = 200  # characters of a text on one line
 TEXT_LIMIT = 20_000  # characters a reader is ever given of one thing: a student can write megabytes
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\^_]")
@@ -44,3 +46,15 @@ def number(value: float) -> str:
     """Points without noise: ``2``, ``0.5``, ``0.3333``."""
     text = f"{value:.4f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
+
+
+def plain(text: str, limit: int = LINE_LIMIT) -> str:
+    """Someone's text on one line: no control, format or unpaired characters, at most ``limit`` of them."""
+    cut = text[: 4 * limit]
+    kept = "".join(" " if char.isspace() else char for char in cut if char.isspace() or _is_shown(char))
+    line = " ".join(kept.split())
+    return line if len(line) <= limit and len(cut) == len(text) else line[: limit - 1].rstrip() + "…"
+
+
+def _is_shown(char: str) -> bool:
+    return unicodedata.category(char)[0] != "C"

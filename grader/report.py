@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -70,8 +71,8 @@ class Section(msgspec.Struct, frozen=True):
 
     @property
     def short(self) -> str:
-        """The title without a signature: ``2. relu``."""
-        return self.title.partition("(")[0]
+        """The title without a signature, or further names: ``2. relu``."""
+        return re.split(r"[(,]", self.title)[0]
 
     @property
     def lost(self) -> float:
@@ -118,9 +119,9 @@ def title(name: str, exercise: Exercise | None, otherwise: str = "") -> str:
     return (exercise.title if exercise else otherwise).lstrip("# ") or name
 
 
-def _distance(section: Section) -> tuple[bool, float]:
-    """What a student should take up first: what is written and wrong before what is missing, then by points."""
-    return section.cards[0].first.reason == "missing", -section.lost
+def _distance(section: Section) -> tuple[int, float]:
+    """What to take up first: what is written and wrong, what waits for that, what is missing; each by its points."""
+    return {"blocked": 1, "missing": 2}.get(section.cards[0].first.reason or "", 0), -section.lost
 
 
 def _section(result: ExerciseResult, anchor: str, exercise: Exercise | None, language: Language) -> Section:

@@ -132,8 +132,8 @@ def class_page(
     )
 
 
-_SCORES = N_("Bar chart of the scores; the table below has the same figures.")
-_ANSWERS = N_("Column chart of passed, partly right and failed answers; the table below has the same figures.")
+_SCORES = N_("Bar chart of the scores; the figures below say the same.")
+_ANSWERS = N_("Columns of passed, partly right and failed answers; the table below says the same.")
 
 
 def _chart(rows: Sequence[Row], language: Language) -> Markup:

@@ -5,12 +5,13 @@ Print options of torch are global and students can set them, so numbers are form
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from math import prod
 
 import numpy as np
 import torch
+
+from grader.legible import plain
 
 LIMIT = 600  # characters of one value
 _FULL = 150  # elements up to which a tensor is shown whole
@@ -31,14 +32,6 @@ def show(value: object) -> str:
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return _tensor(torch.from_numpy(value.copy()), "array")
     return _bounded(_pieces(value, 0))
-
-
-def plain(text: str, limit: int = _LONG) -> str:
-    """Someone's text on one line: no control, format or unpaired characters, at most ``limit`` of them."""
-    cut = text[: 4 * limit]
-    kept = "".join(" " if char.isspace() else char for char in cut if char.isspace() or _visible(char))
-    line = " ".join(kept.split())
-    return line if len(line) <= limit and len(cut) == len(text) else line[: limit - 1].rstrip() + "…"
 
 
 def shape_text(shape: Iterable[int]) -> str:
@@ -67,10 +60,6 @@ def _float_text(value: float, digits: int, mark: str) -> str:
     """A float that cannot be taken for an integer: ``mark`` follows a whole one."""
     text = number_text(value, digits)
     return text + mark if text.lstrip("-").isdigit() else text
-
-
-def _visible(char: str) -> bool:
-    return unicodedata.category(char)[0] != "C"
 
 
 def _tensor(value: torch.Tensor, noun: str) -> str:

@@ -20,18 +20,23 @@ from typing import Any, ClassVar, get_args
 import jsonschema  # type: ignore[import-untyped]
 import msgspec
 import pytest
+import torch
 
 from grader import exports, legible, pages, public, report, roster
+from grader.contrast import contrast
+from grader.languages import LANGUAGES
 from grader.model import (
     FLAGS,
     REASONS,
     CallShown,
     CheckResult,
+    Contrast,
     Exercise,
     ExerciseResult,
     ExerciseVerdict,
     Flag,
     Frame,
+    Grid,
     Shown,
     SubmissionResult,
 )
@@ -135,6 +140,7 @@ HIDDEN = failed(
     expected=SECRET,
     call=CallShown(SECRET, (Shown(SECRET, SECRET),), SECRET),
     frames=(Frame(SECRET, 3, SECRET),),
+    contrast=Contrast(Grid((1,), (SECRET,)), Grid((1,), (SECRET,)), Grid((1,), (SECRET,)), ("1",), 1, 1),
 )
 STUB = [
     failed(f"test_dense_{i}", title, "`dense` is not written yet.", reason="missing", next_step="Replace the stub.")
@@ -195,8 +201,10 @@ def hostile_submission(text: str) -> SubmissionResult:
         expected=text,
         call=CallShown(text, (Shown(text, text),), text),
         frames=(Frame(text, 1, text),) * 20,
+        contrast=Contrast(Grid((1, 2), (text, "0")), Grid((), (text,)), None),
     )
-    checks = (check, msgspec.structs.replace(check, hidden=True, verdict="passed"), NOT_RUN)
+    plain = msgspec.structs.replace(check, contrast=None)
+    checks = (check, plain, msgspec.structs.replace(check, hidden=True, verdict="passed"), NOT_RUN)
     exercises = (ExerciseResult(text, 0.0, 1.0, "failed", checks, text, text),)
     return SubmissionResult(text, text, text, "graded", 0.0, 1.0, get_args(Flag), text, exercises, (text,) * 3, text)
 
@@ -266,7 +274,8 @@ class Page(HTMLParser):
 
 TAGS = """
 html head meta link title style body header main footer section article h1 h2 h3 h4 p strong em span a code pre div
-table caption thead tbody tr th td ul ol li dl dt dd details summary svg g rect path text figure figcaption label input
+table caption thead tbody tr th td ul ol li dl dt dd details summary svg g rect path text figure figcaption
+label input nav
 """
 OURS = (pages.templates_dir() / "class.js").read_text(encoding="utf-8")
 
@@ -295,7 +304,7 @@ def assert_harmless(html: str) -> Page:
 def test_public_view_withholds_what_can_echo_a_hidden_input() -> None:
     view = public.public_view(HIDDEN)
     assert SECRET not in msgspec.json.encode(view).decode()
-    assert (view.call, view.got, view.expected, view.frames) == (None, None, None, ())
+    assert (view.call, view.got, view.expected, view.frames, view.contrast) == (None, None, None, (), None)
     assert (view.message, view.next_step, view.diagnosis) == (HIDDEN.message, HIDDEN.next_step, HIDDEN.diagnosis)
     assert public.public_view(WRONG_MSE) == WRONG_MSE
     broken = CheckResult("t", "not_run", reason="engine", message=SECRET, hidden=True)
@@ -465,6 +474,45 @@ def test_a_failed_check_is_told_whole() -> None:
         assert str(part) in text, part
 
 
+def with_tensors(got: torch.Tensor, expected: torch.Tensor, right: torch.Tensor | None) -> str:
+    check = msgspec.structs.replace(WRONG_MSE, got="head\nrest", contrast=contrast(got, expected, right))
+    return student_page(submission(exercises=(answer(MSE, 0.0, "failed", [check]),)))
+
+
+def test_small_tensors_stand_side_by_side() -> None:
+    got, expected = torch.tensor([[1.0, 2.5], [0.0, 8.0]]), torch.tensor([[1.0, 2.0], [0.0, 4.0]])
+    html = with_tensors(got, expected, got == expected)
+    assert re.findall(r'<table class="tensor (\w+)">', html) == ["got", "expected", "delta"]
+    assert re.findall(r'<td class="off(\d)">(.*?)</td>', html) == [("3", "2.5"), ("4", "8."), ("3", "0.5"), ("4", "4")]
+    assert "head" in html
+    assert "rest" not in html
+
+
+def test_tensors_of_different_shapes_stand_side_by_side_uncoloured() -> None:
+    html = with_tensors(torch.ones(3, 1), torch.ones(3), None)
+    assert re.findall(r'<table class="tensor (\w+)">', html) == ["got", "expected"]
+    assert 'class="off' not in html
+
+
+def test_of_large_tensors_a_map_shows_where_they_differ() -> None:
+    expected = torch.ones(2, 3, 5, 7)
+    got = expected.clone()
+    got[1, 2, 0, 3:5] = float("nan")
+    html = with_tensors(got, expected, got == expected)
+    assert re.findall(r'<rect class="off(\d)" x="(\d+)" y="(\d+)" width="(\d+)"', html) == [("4", "17", "5", "2")]
+    assert "2 of 210 elements are wrong" in html
+
+
+def test_what_to_read_again_stands_beside_the_finding_alone() -> None:
+    read = msgspec.structs.replace(
+        MSE, prompt=MSE.prompt + "\n\nRead again: “A Layer”.\n\n均方误差。\n\n重读：“A Layer”（一层）。"
+    )
+    html = report.student_page(submission(), [read])
+    assert html.count("“A Layer”") == 1
+    assert "<strong>Read again:</strong> “A Layer”" in html
+    assert "“A Layer”（一层）" in report.student_page(submission(), [read], LANGUAGES["zh"])
+
+
 def test_the_line_that_raised_is_marked_in_the_source() -> None:
     marked = re.findall(r'<span class="hll"><span class="linenos">\s*(\d+)', student_page(submission()))
     assert marked == ["6"]
@@ -504,6 +552,8 @@ def test_class_page() -> None:
         assert part in page.text, part
     assert "./feedback/%E6%9D%8E%E9%9B%B7%20%231/ch17/ch17.html" in page.attributes("href")
     assert re.search(r"1 of 4 · 25 %", page.text)
+    assert "3 of 4 mse gives a result 8 times too large" in page.text
+    assert "./feedback/ada/ch17/ch17.html#exercise-2" in page.attributes("href")
     table = page.text.partition("Every submission")[2]
     order = [table.index(name) for name in ("ada", "bob", "eve", "late", "zoë", "李雷 #1")]
     assert order == sorted(order)

@@ -73,6 +73,7 @@ TAGS = frozenset(
         "g",
         "path",
         "label",
+        "nav",
         "input",
         "script",
     ]

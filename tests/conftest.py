@@ -13,7 +13,6 @@ from grader.sandbox import wire
 from grader.sandbox.client import Engine, Limits, Policy, Worker
 from grader.source import to_python
 
-
 os.environ["LANGUAGE"] = "en"  # whoever runs the tests, and in the processes that they start
 
 

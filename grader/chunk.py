@@ -17,6 +17,7 @@ from grader.model import Exercise, Flag, SubmissionResult
 from grader.notebook import Problem, Submission, read_path
 from grader.plugin import GRADING, Checks, load_reference, record, suite_arguments
 from grader.sandbox.client import Engine, Policy
+from grader.sentences import Text, sentence
 from grader.store import Job, Stored, write_result
 from grader.submissions import SubmissionFile
 
@@ -95,7 +96,7 @@ class Loop:
         try:
             return self._grade(file)
         except Exception as error:  # ours: nothing a student wrote may stop the others
-            problem = f"the grader failed: {type(error).__name__}: {error}"[:500]
+            problem = sentence("the grader failed: %(why)s", why=f"{type(error).__name__}: {error}"[:480])
             return self._whole(file, problem, ("engine",), ours=True)
 
     def _grade(self, file: SubmissionFile) -> SubmissionResult:
@@ -114,7 +115,7 @@ class Loop:
         grading = Grading(self.exercises, self.checks.checks, submission, engine.worker, self.job.limits)
         self.checks.grading = grading
         if self.job.unconfined:
-            grading.attempt.note("unconfined", "graded without the whole sandbox, by explicit flag")
+            grading.attempt.note("unconfined", sentence("graded without the whole sandbox, by explicit flag"))
         if file.note:
             grading.attempt.notes.append(file.note)
         try:
@@ -132,7 +133,7 @@ class Loop:
         return [e for e in self.checks.assignment.exercises if not only or e.name in only]
 
     def _whole(
-        self, file: SubmissionFile, problem: str, flags: tuple[Flag, ...], ours: bool = False
+        self, file: SubmissionFile, problem: Text, flags: tuple[Flag, ...], ours: bool = False
     ) -> SubmissionResult:
         return whole_failure(
             self.exercises, self.checks.checks, assignment=self.job.assignment, student=file.student,

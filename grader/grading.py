@@ -29,6 +29,7 @@ from grader.model import (
 from grader.notebook import Submission
 from grader.reading import Reading
 from grader.sandbox.client import Limits, Transport
+from grader.sentences import Text, joined, sentence
 from grader.source import names
 from grader.student import Student
 
@@ -45,7 +46,7 @@ class Check:
     exercise: str
     points: float
     hidden: bool
-    title: str
+    title: Text
     seconds: float | None = None
     watched: bool = False
 
@@ -68,7 +69,8 @@ class Grading:
         self._cells = [(cell.label, cell.python) for cell in self.submission.cells if cell.python]
         self._tampering = how.tampering(self._cells, self.attempt.reading)
         if self._tampering:
-            self.attempt.note("tampering", f"the notebook uses {', '.join(self._tampering[:5])}")
+            used = sentence("the notebook uses %(names)s", names=", ".join(self._tampering[:5]))
+            self.attempt.note("tampering", used)
         self._is_calm = apart.is_calm(self._cells, self.attempt.reading)
         self._results = {check.id: not_run(check) for check in self.checks}
         self._findings: dict[str, Finding] = {}
@@ -225,9 +227,11 @@ class Grading:
                 old = self._results[check.id]
                 message = wording.message(Finding("forbidden", "not_alone", {}), hidden=check.hidden)
                 self._results[check.id] = replace_struct(
-                    old, reason="forbidden", diagnosis="not_alone", message=f"{message} {old.message}"
+                    old, reason="forbidden", diagnosis="not_alone", message=joined(message, old.message or "")
                 )
-                self.attempt.note("trace_disagrees", f"{check.exercise}: fails with only what its source names")
+                self.attempt.note(
+                    "trace_disagrees", sentence("%(name)s: fails with only what its source names", name=check.exercise)
+                )
 
     def _mark_blocked(self) -> None:
         """An answer that calls another exercise's answer may fail for that one's fault: then it says so."""
@@ -244,7 +248,7 @@ class Grading:
             if causes:
                 old = self._results[check.id]
                 by = Finding("blocked", "blocked", {"by": ", ".join(sorted(causes))})
-                message = f"{wording.message(by, hidden=check.hidden)} {old.message}"
+                message = joined(wording.message(by, hidden=check.hidden), old.message or "")
                 self._results[check.id] = replace_struct(old, reason="blocked", message=message)
 
     def _exercise_result(self, exercise: Exercise) -> ExerciseResult:
@@ -343,7 +347,7 @@ def whole_failure(
     assignment: str,
     student: str,
     notebook: str,
-    problem: str,
+    problem: Text,
     flags: Sequence[Flag],
     ours: bool = False,
 ) -> SubmissionResult:

@@ -20,6 +20,7 @@ from grader import batch, grading, release
 from grader.course import Assignment, CourseError
 from grader.model import ExerciseResult, SubmissionResult
 from grader.sandbox.client import Limits
+from grader.sentences import N_, sentence
 from grader.store import Job
 from grader.submissions import SubmissionFile
 
@@ -99,7 +100,8 @@ def reference_answers(assignment: Assignment) -> dict[str, str]:
     """The reference solution of each exercise, by name. Raises `CourseError` where there is no source notebook."""
     cells = assignment.source_cells()
     if cells is None:
-        raise CourseError(f"{assignment.notebooks[1]}: no source notebook; verify needs the instructor's course")
+        text = N_("%(path)s: no source notebook; verify needs the instructor's course")
+        raise CourseError(sentence(text, path=assignment.notebooks[1]))
     return {cell.grade_id: cell.source for cell in cells if cell.grade_id and cell.solution and cell.type == "code"}
 
 
@@ -277,7 +279,7 @@ def _wrong(
             for line in _failures(exercise):
                 yield f"{exercise.name}: right, and fails beside mistakes of other exercises: {line}"
         if any(check.verdict == "not_run" for check in exercise.checks):
-            yield f"{exercise.name}: not run; problem: {result.problem}, notes: {'; '.join(result.notes)}"
+            yield f"{exercise.name}: not run; problem: {result.problem}, notes: {'; '.join(map(str, result.notes))}"
 
 
 def _right(style: Mapping[str, Variant], result: SubmissionResult, counts: Counts) -> Iterator[str]:

@@ -32,9 +32,15 @@ def _engine(policy: Policy) -> Engine:
     return engine
 
 
+@functools.lru_cache(maxsize=8)
+def _policy(job: Job) -> Policy:
+    modules = Course(job.root).assignment(job.assignment).modules
+    return Policy(job.protected, not job.unconfined, not job.unconfined, job.limits, modules)
+
+
 def engine_for(job: Job) -> Engine:
     """This process's engine for a batch."""
-    return _engine(Policy(job.protected, not job.unconfined, not job.unconfined, job.limits))
+    return _engine(_policy(job))
 
 
 class Loop:

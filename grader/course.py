@@ -64,6 +64,12 @@ class Assignment(msgspec.Struct, frozen=True):
         places = "solutions", "autotests", "assignments", "submitted", "autograded", "feedback", "gradebook.db"
         return tuple(str(self.root / place) for place in places if (self.root / place).exists())
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What is worth loading before any student's code runs: torch's optimizers load its compiler at their first
+        step, which takes a second, so only where the notebook speaks of them."""
+        return ("torch._dynamo",) if any("optim" in cell.source for cell in self.released) else ()
+
     def exercise(self, name: str) -> Exercise:
         """The exercise called ``name``. Raises `CourseError`, naming the known ones."""
         for exercise in self.exercises:

@@ -235,7 +235,7 @@ class SelfCheck:
         self.language = _language(config)
         self.checks = Checks(assignment)
         config.stash[GRADING] = self.checks
-        self.engine = Engine(Policy(protected=tuple(assignment.secrets), required=False))
+        self.engine = Engine(Policy(tuple(assignment.secrets), required=False, modules=assignment.modules))
         self.result: SubmissionResult | None = None
 
     @pytest.hookimpl(trylast=True)

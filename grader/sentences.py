@@ -33,7 +33,7 @@ def N_(text: str) -> str:
 
 _SLOT = re.compile(r"%\((\w+)\)s")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-_LATIN = re.compile(r"[A-Za-z0-9`\[(.-]")
+_LATIN = re.compile(r"[!-~]")
 
 
 class Sentence(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ def _filled(text: str, facts: dict[str, str]) -> str:
         value = facts.get(slot[1], slot[0])
         before, after = text[slot.start() - 1 : slot.start()], text[slot.end() : slot.end() + 1]
         left = " " if _HAN.match(before) and _LATIN.match(value[:1]) else ""
-        right = " " if _HAN.match(after) and not _HAN.match(value[-1:]) and value[-1:].isascii() else ""
+        right = " " if _HAN.match(after) and _LATIN.match(value[-1:]) else ""
         return f"{left}{value}{right}"
 
     return _SLOT.sub(fact, text)

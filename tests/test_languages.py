@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gettext
 import re
 from html.parser import HTMLParser
@@ -15,7 +16,7 @@ from grader import exports, report, roster
 from grader.cli import main
 from grader.course import Course
 from grader.grading import Check, failed
-from grader.languages import ENGLISH, LANGUAGES, Language, chosen
+from grader.languages import ENGLISH, LANGUAGES, Language, chosen, is_chinese
 from grader.model import CallShown, Exercise, ExerciseResult, Finding, SubmissionResult
 from grader.overview import table
 from grader.pages import templates_dir
@@ -291,3 +292,12 @@ def test_the_table_in_chinese() -> None:
     page = table(Course(messages.ROOT), LANGUAGES["zh"])
     for part in ("# 题目一览", "| 题号 | 问题 |", "必须使用矩阵乘法", "不能使用 PyTorch", "单个神经元"):
         assert part in page, part
+
+
+def test_every_check_says_what_it_asks_in_both_languages() -> None:
+    for path in sorted((messages.ROOT / "autotests").rglob("test_*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                [english, chinese] = (ast.get_docstring(node) or "").split("\n\n")[:2]
+                assert not is_chinese(english), f"{path}: {node.name}"
+                assert is_chinese(chinese), f"{path}: {node.name}"

@@ -17,6 +17,7 @@ import torch
 from grader import apart, how, wording
 from grader.attempt import Attempt
 from grader.findings import CheckFailed, EngineError, StudentMissing
+from grader.mistakes import Mistake
 from grader.model import (
     CheckResult,
     Exercise,
@@ -27,6 +28,7 @@ from grader.model import (
     SubmissionResult,
 )
 from grader.notebook import Submission
+from grader.observed import Behaviour, Observed
 from grader.sandbox.client import Limits, Transport
 from grader.source import names
 from grader.student import Student
@@ -51,13 +53,17 @@ class Check:
 
 @dataclass
 class Grading:
-    """One submission being graded. ``begin`` before each check, ``record`` after it, ``result`` at the end."""
+    """One submission being graded. ``begin`` before each check, ``record`` after it, ``result`` at the end.
+
+    ``known`` tells which known mistake behaves as an exercise's answer does, if any; None where nothing is known.
+    """
 
     exercises: Sequence[Exercise]
     checks: Sequence[Check]
     submission: Submission
     start: Callable[[], Transport]
     limits: Limits = field(default_factory=Limits)
+    known: Callable[[str, Behaviour], Mistake | None] | None = None
 
     def __post_init__(self) -> None:
         self.attempt = Attempt(self.submission, self.start, self.limits)
@@ -71,6 +77,7 @@ class Grading:
         self._is_calm = apart.is_calm(tuple(self._cells))
         self._results = {check.id: not_run(check) for check in self.checks}
         self._findings: dict[str, Finding] = {}
+        self._observed: dict[str, Observed | None] = {}
         self._exercise = ""
         self._at_end: set[str] = set()
 
@@ -144,6 +151,7 @@ class Grading:
     def _judge(self, check: Check, error: BaseException | None) -> CheckResult:
         if error is None:
             self._findings.pop(check.id, None)
+            self._observed[check.id] = None
             return replace_struct(not_run(check), verdict="passed", points=check.points)
         finding = finding_of(error)
         if finding is None:
@@ -152,6 +160,7 @@ class Grading:
             return replace_struct(not_run(check), reason="engine", message=f"{type(error).__name__}{detail}"[:300])
         finding = self._with_globals(check, finding)
         self._findings[check.id] = finding
+        self._observed[check.id] = Observed(finding, self.student.given)
         return failed(check, finding, self.student.last)
 
     def _with_globals(self, check: Check, finding: Finding) -> Finding:
@@ -181,6 +190,7 @@ class Grading:
         """Everything, once the checks are done."""
         self._mark_not_alone()
         self._mark_blocked()
+        self._name_mistakes()
         exercises = tuple(self._exercise_result(exercise) for exercise in self.exercises)
         flags = sorted({*self.submission.flags, *self.attempt.flags})
         return SubmissionResult(
@@ -196,6 +206,11 @@ class Grading:
             notes=(*self.submission.notes, *self.attempt.notes),
             printed="\n".join(self.attempt.printed)[:20_000],
         )
+
+    def behaviour(self, exercise: str) -> Behaviour:
+        """What the checks of an exercise saw of its answer."""
+        ids = [check.id for check in self.checks if check.exercise == exercise]
+        return {number: self._observed[number] for number in ids if number in self._observed}
 
     def close(self) -> None:
         """End the workers, and forget the sources."""
@@ -235,6 +250,35 @@ class Grading:
                 message = f"{wording.message(by, hidden=check.hidden)} {old.message}"
                 self._results[check.id] = replace_struct(old, reason="blocked", message=message)
 
+    def _name_mistakes(self) -> None:
+        """Where a known mistake explains all that was seen of an answer, its idea is named and its hint given."""
+        if self.known is None:
+            return
+        self.attempt.drop()  # other code runs now: never beside the student's
+        self.apart.drop()
+        for exercise in self.exercises:
+            mistake = self.known(exercise.name, self.behaviour(exercise.name)) if self._may_name(exercise) else None
+            for check in self.checks if mistake else ():
+                old = self._results[check.id]
+                if mistake and check.exercise == exercise.name and old.verdict == "failed":
+                    hints = {"en": mistake.hint_en, "zh": mistake.hint_zh}
+                    self._results[check.id] = replace_struct(
+                        old, diagnosis=mistake.code, seen=old.diagnosis, hints=hints, next_step=mistake.hint_en
+                    )
+
+    def _may_name(self, exercise: Exercise) -> bool:
+        """Is there something wrong with the answer that is its own, and that does not take minutes to compare?"""
+        mine = [check for check in self.checks if check.exercise == exercise.name]
+        seen = [observed for observed in self.behaviour(exercise.name).values() if observed]
+        if not seen or any(check.seconds for check in mine):
+            return False
+        if any(self._results[check.id].reason not in _NAMEABLE for check in mine if check.id in self._findings):
+            return False
+        if any(self._results[check.id].diagnosis == "not_alone" for check in mine):
+            return False
+        answered_by = self._answered_by[exercise.name]
+        return not all(observed.is_empty for observed in seen) or how.computes(answered_by, self._cells)
+
     def _exercise_result(self, exercise: Exercise) -> ExerciseResult:
         results = tuple(self._results[c.id] for c in self.checks if c.exercise == exercise.name)
         return ExerciseResult(
@@ -246,6 +290,9 @@ class Grading:
             title=exercise.title,
             source=self.submission.sources.get(exercise.name, ""),
         )
+
+
+_NAMEABLE = frozenset({"wrong", "raised", "forbidden"})
 
 
 def answers(exercises: Sequence[Exercise]) -> dict[str, frozenset[str]]:

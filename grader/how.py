@@ -15,7 +15,7 @@ the answer is the student's, except behind a construct that hides what is called
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from grader.findings import NotAsAsked
@@ -24,7 +24,7 @@ from grader.loops import Deepest, deepest
 from grader.model import Finding, Frame
 from grader.reach import Reach, Use, reach_of
 from grader.sandbox.wire import Seen
-from grader.scopes import UNKNOWN, Lib, Own, hiding
+from grader.scopes import UNKNOWN, Lib, Own, hiding, tree_of
 from grader.tampering import tampering as tampering
 from grader.vocabulary import ARITHMETIC, FAMILIES, LOOP, MARKS, OPAQUE, REDUCTIONS, SHOWING, STANDARD, Family
 
@@ -49,6 +49,7 @@ _SHOWN_MARKS = {
     "[None]": "indexing with `None`",
     "requires_grad=": "`requires_grad`",
 }
+_WORK = (ast.Call, ast.BinOp, ast.Compare, ast.Subscript, ast.BoolOp)
 _TOO_DEEP = "code nested too deep to follow"
 
 
@@ -296,6 +297,13 @@ def source_of(name: str, cells: Cells) -> str:
         first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", []))])
         parts.append("\n".join(book.cells[cell][1].split("\n")[first - 1 : statement.end_lineno]))
     return "\n\n".join(parts)
+
+
+def computes(names: Iterable[str], cells: Cells) -> bool:
+    """Does any of these answers work anything out, or are they empty functions?"""
+    trees = [tree for name in names if (tree := tree_of(source_of(name, cells)))]
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Lambda)]
+    return any(isinstance(node, _WORK) for function in functions for node in ast.walk(function))
 
 
 def phrase(family: str) -> str:

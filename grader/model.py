@@ -109,7 +109,11 @@ class CallShown(msgspec.Struct, frozen=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """One check of one exercise. ``id`` is the test's name, stable over releases."""
+    """One check of one exercise. ``id`` is the test's name, stable over releases.
+
+    ``diagnosis`` is the code of a finding, or of the known mistake that explains all that was seen of the exercise:
+    then ``seen`` is the finding's, ``hints`` the mistake's by language, and ``next_step`` the English one of them.
+    """
 
     id: str
     verdict: Verdict
@@ -125,6 +129,8 @@ class CheckResult(msgspec.Struct, frozen=True):
     expected: str | None = None
     call: CallShown | None = None
     frames: tuple[Frame, ...] = ()
+    seen: str | None = None
+    hints: dict[str, str] = {}
 
 
 class ExerciseResult(msgspec.Struct, frozen=True):

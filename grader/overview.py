@@ -15,8 +15,8 @@ import msgspec
 
 from grader.course import Assignment, Course
 from grader.how import phrase
+from grader.mistakes import mistakes
 from grader.model import Exercise
-from grader.verify import mistakes
 
 _ROW = re.compile(r"(\w+)\.\s+(.*)")
 _HEAD = ("row", "question", "answer", "points", "graded by", "checks", "mistakes known")

@@ -7,6 +7,7 @@ notebook of a known assignment in the folder where ``pytest`` was called without
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -15,12 +16,15 @@ from typing import Any
 
 import pytest
 import torch
+from _pytest.runner import runtestprotocol
 
 from grader.course import Assignment, Course, CourseError
 from grader.grading import Check, Grading
+from grader.mistakes import Mistake, library
 from grader.model import SubmissionResult
-from grader.notebook import Problem, read_path
-from grader.sandbox.client import Engine, Policy
+from grader.notebook import Problem, Submission, read_path
+from grader.observed import Behaviour
+from grader.sandbox.client import Engine, Policy, Transport
 from grader.student import Student, seed_of
 
 GRADING = pytest.StashKey["Checks"]()
@@ -53,6 +57,29 @@ class Checks:
         items = [self.items[number] for number in ids]
         for item, following in zip(items, [*items[1:], None], strict=False):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+
+    def knower(self, start: Callable[[], Transport]) -> Callable[[str, Behaviour], Mistake | None] | None:
+        """What tells the known mistake that behaves as an exercise's answer; None where none is known.
+
+        ``start`` makes the workers in which the course's own mistakes are tried out.
+        """
+        known = library(self.assignment)
+        if known is None:
+            return None
+        return lambda exercise, seen: known.named(exercise, seen, functools.partial(self.try_out, start))
+
+    def try_out(self, start: Callable[[], Transport], exercise: str, submission: Submission) -> Behaviour:
+        """How the exercise's answer in a submission of ours behaves in its checks. Nobody is told of it."""
+        mine = [check for check in self.checks if check.exercise == exercise]
+        own = Grading([self.assignment.exercise(exercise)], mine, submission, start)
+        before, self.grading = self.grading, own
+        try:
+            for check in own.ordered():
+                runtestprotocol(self.items[check.id], log=False, nextitem=None)
+            return own.behaviour(exercise)
+        finally:
+            own.close()
+            self.grading = before
 
     def begin(self, item: pytest.Item) -> Student:
         """The student for one check."""
@@ -212,6 +239,7 @@ class SelfCheck:
         self.checks.grading = Grading(
             self.checks.assignment.exercises, self.checks.checks, submission, self.engine.worker
         )
+        self.checks.grading.known = self.checks.knower(self.engine.worker)
         order = {check.id: number for number, check in enumerate(self.checks.grading.ordered())}
         items.sort(key=lambda item: order.get(check.id if (check := check_of(item)) else "", len(order)))
 

@@ -27,6 +27,7 @@ from grader.findings import (
 )
 from grader.how import How
 from grader.model import CallShown, Finding, Frame, Shown
+from grader.observed import Given
 from grader.raised import classify_exception
 from grader.sandbox import wire
 from grader.sandbox.client import Limits, WorkerGone
@@ -90,6 +91,7 @@ class Student:
         self._spent: dict[str, float] = {}  # seconds in an exercise's calls
         self._watching: list[Seen] | None = None
         self._last: _Last | None = None
+        self._given: list[Given] = []
         self._codec = Codec(+1, leave=self._cannot_send, fetch=self._handle, make=self._cannot_make)
 
     # ------------------------------------------------------------ the plugin's side
@@ -101,6 +103,7 @@ class Student:
         """
         self._exercise, self._place, self._attempt = exercise, place, attempt
         self._watching, self._last = None, None
+        self._given = []
         self._codec.forget()
         if late := self._late.get(exercise):
             raise late
@@ -123,6 +126,11 @@ class Student:
         """The last call of this check, as a report shows it."""
         return self._last.shown() if self._last else None
 
+    @property
+    def given(self) -> tuple[Given, ...]:
+        """All that the answer gave back in this check so far."""
+        return tuple(self._given)
+
     # ------------------------------------------------------------ the suite's side
 
     def __getattr__(self, name: str) -> Any:
@@ -132,7 +140,9 @@ class Student:
 
     def value(self, name: str) -> Any:
         """The plain value bound to ``name`` in the notebook."""
-        return self._ask(Get(name, []), name, ())
+        value = self._ask(Get(name, []), name, ())
+        self._given[-1] = self._given[-1]._replace(read=True)
+        return value
 
     def raises(self, name: str, *args: object, **kwargs: object) -> StudentRaised:
         """Call the answer, which must raise; any exception will do but a stub's. Raises `Mismatch` when it returns."""
@@ -141,6 +151,7 @@ class Student:
         except StudentRaised as raised:
             if raised.finding.reason == "missing":
                 raise
+            self._given[-1] = self._given[-1]._replace(demanded=True)
             return raised
         raise Mismatch(Finding("wrong", "did_not_raise", {"name": name}, got=show(value)))
 
@@ -257,6 +268,7 @@ class Student:
             self._last.printed += reply.printed + (f"\n... {reply.cut} characters more" if reply.cut else "")
         if self._watching is not None and reply.seen is not None:
             self._watching.append(reply.seen)
+        self._given.append(self._what_came(reply, result))
         match reply.outcome:
             case Undefined(name):
                 if not isinstance(ask, (Call, Get)) or name not in (ask.base, *ask.attrs):
@@ -267,6 +279,20 @@ class Student:
         if changed:
             raise Mismatch(Finding("wrong", "changed_input", {"names": changed}))
         return result
+
+    def _what_came(self, reply: Reply, result: object) -> Given:
+        """A reply as the check sees it. Tensors that are known to the worker alone have no say in it."""
+        mine = {id(given.value): -number for number, given in enumerate([*self._given, Given(result)], 1)}
+        attrs: dict[tuple[int, str], object] = {}
+        for attr in reply.attrs:
+            tensor = self._codec.by_id[attr.tensor]
+            place = attr.tensor if attr.tensor > 0 else mine.get(id(tensor))
+            if place is not None:
+                attrs[place, attr.name] = tensor.__dict__[attr.name]
+        changed = frozenset(number for number in reply.changed if number > 0)
+        raised = reply.outcome
+        told = (raised.type_name, raised.text) if isinstance(raised, Raised) else None
+        return Given(result, attrs, changed, told)
 
     # ------------------------------------------------------------ findings
 

@@ -1,0 +1,116 @@
+"""The course's known mistakes, and which of them an answer makes.
+
+A mistake is known by its behaviour: its source stands in the place of the reference's answer and is put through the
+exercise's own checks, in a worker like any other. An answer that passes and fails the same checks, and gives the same
+back in those that fail, makes that mistake, whatever its code looks like. Two mistakes that the checks cannot tell
+apart explain nothing, and neither does one that agrees with most of what was seen.
+
+Students have no such library: for them every function here finds nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from grader.composed import compose, reference_answers
+from grader.course import Assignment, CourseError
+from grader.notebook import Problem, RunCell, Submission, read
+from grader.observed import Behaviour, same_behaviour
+from grader.source import Reader
+
+T = TypeVar("T")
+
+TryOut = Callable[[str, Submission], Behaviour]
+"""Puts an exercise's answer, in a submission, through the exercise's checks."""
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """A known wrong answer. Those that behave alike on every input share one ``code`` and one hint."""
+
+    exercise: str
+    code: str
+    hint_en: str
+    hint_zh: str
+    source: str
+
+
+class _Mistakes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    mistake: list[Mistake]
+
+
+def mistakes(assignment: Assignment) -> list[Mistake]:
+    """The known mistakes, in the order of their files. Raises `CourseError` naming a file that cannot be read."""
+    return [entry for body in entries(assignment, "mistakes", _Mistakes) for entry in body.mistake]
+
+
+def entries(assignment: Assignment, folder: str, kind: type[T]) -> Iterator[T]:
+    """The TOML files of a folder beside the hidden checks, sorted, each as a ``kind``. Raises `CourseError`."""
+    for path in _files(assignment, folder):
+        try:
+            yield msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), kind)
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeError) as error:
+            raise CourseError(f"{path}: {error}") from None
+
+
+def _files(assignment: Assignment, folder: str) -> list[Path]:
+    return sorted(((assignment.hidden or assignment.suite) / folder).glob("*.toml"))
+
+
+# ---------------------------------------------------------------- which one it is
+
+
+class Library:
+    """The known mistakes of one assignment. How those of an exercise behave is tried out when it is first asked."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._assignment = assignment
+        self._known = mistakes(assignment)
+        self._behaviours: dict[str, list[tuple[Mistake, Behaviour]]] = {}
+
+    def named(self, exercise: str, seen: Behaviour, try_out: TryOut) -> Mistake | None:
+        """The mistake that explains all that was ``seen`` of an exercise's answer, if it is the only one."""
+        if exercise not in self._behaviours:
+            known = [mistake for mistake in self._known if mistake.exercise == exercise]
+            self._behaviours[exercise] = [(one, try_out(exercise, self._submission(one))) for one in known]
+        found = {one.code: one for one, shown in self._behaviours[exercise] if same_behaviour(seen, shown)}
+        return next(iter(found.values())) if len(found) == 1 else None
+
+    def _submission(self, mistake: Mistake) -> Submission:
+        """The reference's notebook as far as the mistake, which stands in the place of its answer."""
+        whole = self._reference
+        place = whole.places[mistake.exercise]
+        assert place is not None
+        code = Reader().read(mistake.source)
+        cell = RunCell(whole.cells[place - 1].label, code.text, code.python, "answer", mistake.exercise)
+        return Submission(
+            (*whole.cells[: place - 1], cell), {mistake.exercise: place}, {mistake.exercise: mistake.source}
+        )
+
+    @functools.cached_property
+    def _reference(self) -> Submission:
+        found = read(compose(self._assignment, reference_answers(self._assignment)), self._assignment)
+        assert not isinstance(found, Problem), found.text
+        return found
+
+
+_libraries: dict[tuple[Path, str], tuple[bytes, Library]] = {}
+
+
+def library(assignment: Assignment) -> Library | None:
+    """The library of an assignment, the same object as long as its files stay; None where students work."""
+    if assignment.source_cells() is None or not _files(assignment, "mistakes"):
+        return None
+    digest = hashlib.sha256()
+    for path in sorted([*assignment.suite.rglob("*.py"), *_files(assignment, "mistakes"), *assignment.notebooks]):
+        digest.update(path.name.encode() + path.read_bytes())
+    key, state = (assignment.root, assignment.name), digest.digest()
+    if key not in _libraries or _libraries[key][0] != state:
+        _libraries[key] = state, Library(assignment)
+    return _libraries[key][1]

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,12 +24,14 @@ from grader.composed import compose, reference_answers
 from grader.course import Assignment, CourseError
 from grader.notebook import Problem, RunCell, Submission, read
 from grader.observed import Behaviour, same_behaviour
-from grader.source import Reader
+from grader.source import Reader, names
 
 T = TypeVar("T")
 
-TryOut = Callable[[str, Submission], Behaviour]
-"""Puts an exercise's answer, in a submission, through the exercise's checks."""
+_WORD = re.compile(r"\w+")
+
+TryOut = Callable[[str, Sequence[Submission]], list[Behaviour]]
+"""Puts an exercise's answer, in each of some submissions, through the exercise's checks."""
 
 
 class Mistake(msgspec.Struct, frozen=True):
@@ -78,26 +81,37 @@ class Library:
         """The mistake that explains all that was ``seen`` of an exercise's answer, if it is the only one."""
         if exercise not in self._behaviours:
             known = [mistake for mistake in self._known if mistake.exercise == exercise]
-            self._behaviours[exercise] = [(one, try_out(exercise, self._submission(one))) for one in known]
+            shown = try_out(exercise, [self._submission(one) for one in known])
+            self._behaviours[exercise] = list(zip(known, shown, strict=True))
         found = {one.code: one for one, shown in self._behaviours[exercise] if same_behaviour(seen, shown)}
         return next(iter(found.values())) if len(found) == 1 else None
 
     def _submission(self, mistake: Mistake) -> Submission:
-        """The reference's notebook as far as the mistake, which stands in the place of its answer."""
-        whole = self._reference
-        place = whole.places[mistake.exercise]
+        """The reference's notebook with the mistake in the place of its answer, and no more of it than it needs."""
+        place = self._reference.places[mistake.exercise]
         assert place is not None
         code = Reader().read(mistake.source)
-        cell = RunCell(whole.cells[place - 1].label, code.text, code.python, "answer", mistake.exercise)
-        return Submission(
-            (*whole.cells[: place - 1], cell), {mistake.exercise: place}, {mistake.exercise: mistake.source}
-        )
+        old = self._reference.cells[place - 1]
+        cell = RunCell(old.label, code.text, code.python, "answer", mistake.exercise)
+        cells = (*_needed(self._reference.cells[: place - 1], code.python), cell)
+        return Submission(cells, {mistake.exercise: len(cells)}, {mistake.exercise: mistake.source})
 
     @functools.cached_property
     def _reference(self) -> Submission:
         found = read(compose(self._assignment, reference_answers(self._assignment)), self._assignment)
         assert not isinstance(found, Problem), found.text
         return found
+
+
+def _needed(cells: Sequence[RunCell], source: str) -> list[RunCell]:
+    """The cells that answer nothing, and those of the answers that ``source`` names, itself or through these."""
+    words = set(_WORD.findall(source))
+    needed: list[RunCell] = []
+    for cell in reversed(cells):
+        if cell.exercise is None or names(cell.python) & words:
+            needed.insert(0, cell)
+            words |= set(_WORD.findall(cell.python))
+    return needed
 
 
 _libraries: dict[tuple[Path, str], tuple[bytes, Library]] = {}

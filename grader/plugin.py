@@ -21,11 +21,13 @@ from _pytest.runner import runtestprotocol
 from grader.course import Assignment, Course, CourseError
 from grader.grading import Check, Grading
 from grader.mistakes import Mistake, library
-from grader.model import SubmissionResult
+from grader.model import CheckResult, SubmissionResult
 from grader.notebook import Problem, Submission, read_path
 from grader.observed import Behaviour
+from grader.reuse import Reused
 from grader.sandbox.client import Engine, Policy, Transport
 from grader.student import Student, seed_of
+from grader.tampering import tampering
 
 GRADING = pytest.StashKey["Checks"]()
 _CHECK = pytest.StashKey["Check | None"]()
@@ -68,18 +70,22 @@ class Checks:
             return None
         return lambda exercise, seen: known.named(exercise, seen, functools.partial(self.try_out, start))
 
-    def try_out(self, start: Callable[[], Transport], exercise: str, submission: Submission) -> Behaviour:
-        """How the exercise's answer in a submission of ours behaves in its checks. Nobody is told of it."""
+    def try_out(self, start: Callable[[], Transport], exercise: str, answers: Sequence[Submission]) -> list[Behaviour]:
+        """How an exercise's answer behaves in its checks, for each of some submissions of ours. Nobody is told."""
         mine = [check for check in self.checks if check.exercise == exercise]
-        own = Grading([self.assignment.exercise(exercise)], mine, submission, start)
-        before, self.grading = self.grading, own
-        try:
-            for check in own.ordered():
-                runtestprotocol(self.items[check.id], log=False, nextitem=None)
-            return own.behaviour(exercise)
-        finally:
-            own.close()
-            self.grading = before
+        before, found = self.grading, []
+        with Reused(start) as reused:
+            for answer in answers:
+                changes_more = tampering([(cell.label, cell.python) for cell in answer.cells])
+                worker = start if changes_more else reused.start
+                own = Grading([self.assignment.exercise(exercise)], mine, answer, worker)
+                self.grading = own
+                for check in own.ordered():
+                    runtestprotocol(self.items[check.id], log=False, nextitem=None)
+                found.append(own.behaviour(exercise))
+                own.close()
+        self.grading = before
+        return found
 
     def begin(self, item: pytest.Item) -> Student:
         """The student for one check."""
@@ -227,6 +233,7 @@ class SelfCheck:
         config.stash[GRADING] = self.checks
         self.engine = Engine(Policy(protected=tuple(assignment.secrets), required=False))
         self.result: SubmissionResult | None = None
+        self.reports: dict[str, pytest.TestReport] = {}
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -250,6 +257,11 @@ class SelfCheck:
         grading = self.checks.grading
         if grading is not None and not session.shouldstop and not session.shouldfail:
             self.checks.run([check.id for check in grading.second_chances()])
+        if grading is not None:
+            self.result = grading.result(self.checks.assignment.name, "", self.path.name)
+            for check in (check for exercise in self.result.exercises for check in exercise.checks):
+                if check.verdict != "passed" and check.id in self.reports:  # told once all checks have been seen
+                    self.reports[check.id].longrepr = _told(check)
         return outcome
 
     @pytest.hookimpl(wrapper=True)
@@ -260,18 +272,18 @@ class SelfCheck:
         report = yield
         result = record(self.checks, item, call)
         if result is not None and result.verdict != "passed":
-            report.longrepr = f"{result.title}\n{result.message or ''}\n{result.next_step or ''}".rstrip()
+            report.longrepr = _told(result)
+            self.reports[result.id] = report
         return report
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The table by exercise."""
         from grader.terminal import summary
 
-        if self.checks.grading is not None:
-            result = self.checks.grading.result(self.checks.assignment.name, "", self.path.name)
+        if self.result is not None:
             totals = {exercise.name: exercise.points for exercise in self.checks.assignment.exercises}
             terminalreporter.section("points by exercise")
-            for line in summary(result, totals, self.engine.missing):
+            for line in summary(self.result, totals, self.engine.missing):
                 terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
@@ -279,6 +291,10 @@ class SelfCheck:
         if self.checks.grading is not None:
             self.checks.grading.close()
         self.engine.close()
+
+
+def _told(result: CheckResult) -> str:
+    return f"{result.title}\n{result.message or ''}\n{result.next_step or ''}".rstrip()
 
 
 def record(checks: Checks, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:

@@ -1,0 +1,144 @@
+"""How well wrong answers are diagnosed: ``python -m tests.diagnosed [ASSIGNMENT ...] [--unseen]`` prints it as a table.
+
+A known mistake is *named* when the diagnosis is its own code. It is told *generically* when no mistake is named and the
+finding states what was seen, which is true of any answer that fails. Any other mistake's name is *false*. Of the wrong
+answers that are not in the library (tests/unseen) people wrote down, before they had read it, what is wrong with each:
+there *named* is a finding, or a mistake added afterwards, that says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import msgspec
+
+from grader.composed import compose, reference_answers
+from grader.course import Assignment, Course
+from grader.mistakes import Mistake, mistakes
+from grader.model import ExerciseResult, SubmissionResult
+from grader.verify import calls, grade, rounds
+
+HERE = Path(__file__).parent
+NAMED, GENERIC, FALSE = "named", "generic", "false"
+# Findings that say what is wrong only in general.
+PLAIN = frozenset({"values", "values_all", "value", "shape", "same_count", "raised", "wrong_type", "answer_wrong"})
+
+
+class Unseen(msgspec.Struct, frozen=True):
+    """A wrong answer that the library does not hold, and what a true diagnosis of it would be."""
+
+    exercise: str
+    truth: str
+    source: str
+    codes: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    two: bool = False
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What became of one wrong answer: ``codes`` are the diagnoses of its failed checks."""
+
+    exercise: str
+    name: str
+    kind: str
+    codes: tuple[str, ...]
+
+
+def unseen(assignment: Assignment) -> list[Unseen]:
+    """The wrong answers of ``tests/unseen`` for an assignment."""
+    path = HERE / "unseen" / f"{assignment.name}.toml"
+    return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8"))["answer"], list[Unseen])
+
+
+def graded(
+    assignment: Assignment, wrong: Sequence[Mapping[str, str]], executor: Callable[[], Executor], workers: int
+) -> list[SubmissionResult]:
+    """Notebooks that are right but for the answers in ``wrong``, each through the batch's door."""
+    answers = reference_answers(assignment)
+    notebooks = {f"n{number:04}": compose(assignment, answers | dict(one)) for number, one in enumerate(wrong)}
+    results = grade(assignment, notebooks, executor, workers)
+    return [results[name] for name in notebooks]
+
+
+def of_known(assignment: Assignment, executor: Callable[[], Executor], workers: int) -> Iterator[Told]:
+    """Every known mistake, dealt out so that none hides another."""
+    exercises = [exercise.name for exercise in assignment.exercises]
+    dealt = rounds(mistakes(assignment), exercises, calls(assignment))
+    sources = [{name: mistake.source for name, mistake in wrong.items()} for wrong in dealt]
+    for wrong, result in zip(dealt, graded(assignment, sources, executor, workers), strict=True):
+        for exercise in result.exercises:
+            if exercise.name in wrong:
+                yield judged(exercise, wrong[exercise.name])
+
+
+def judged(exercise: ExerciseResult, mistake: Mistake) -> Told:
+    """What a known mistake was told."""
+    failed = [check for check in exercise.checks if check.verdict == "failed"]
+    codes = tuple(sorted({check.diagnosis or "" for check in failed}))
+    named = {check.diagnosis for check in failed if check.seen}
+    kind = GENERIC if not named else NAMED if named == {mistake.code} else FALSE
+    return Told(exercise.name, mistake.code, kind, codes)
+
+
+def of_unseen(assignment: Assignment, executor: Callable[[], Executor], workers: int) -> Iterator[Told]:
+    """Every wrong answer that is not in the library, each in a notebook of its own."""
+    wrong = unseen(assignment)
+    results = graded(assignment, [{one.exercise: one.source} for one in wrong], executor, workers)
+    for one, result in zip(wrong, results, strict=True):
+        [exercise] = [exercise for exercise in result.exercises if exercise.name == one.exercise]
+        failed = [check for check in exercise.checks if check.verdict == "failed"]
+        found = {check.diagnosis or "" for check in failed}
+        true = found <= {*one.known, *one.codes, *PLAIN} or not any(check.seen for check in failed)
+        telling = found & {*one.known, *one.codes}
+        kind = FALSE if not true else NAMED if telling else GENERIC
+        yield Told(one.exercise, one.truth, kind, tuple(sorted(found)))
+
+
+def table(told: Sequence[Told], most: int = 12) -> Iterator[str]:
+    """The three shares, the exercises that do worst, and each answer that was told something false."""
+    kinds = Counter(one.kind for one in told)
+    total = len(told) or 1
+    yield f"{len(told)} wrong answers: " + ", ".join(
+        f"{kinds[kind]} {kind} ({kinds[kind] / total:.1%})" for kind in (NAMED, GENERIC, FALSE)
+    )
+    by_exercise: dict[str, Counter[str]] = {}
+    for one in told:
+        by_exercise.setdefault(one.exercise, Counter())[one.kind] += 1
+    worst = sorted(by_exercise.items(), key=lambda item: (-item[1][FALSE], -item[1][GENERIC], item[0]))
+    for name, counts in worst[:most]:
+        if counts[FALSE] or counts[GENERIC]:
+            yield f"  {name:<24} named {counts[NAMED]:>3}  generic {counts[GENERIC]:>3}  false {counts[FALSE]:>3}"
+    for one in told:
+        if one.kind != NAMED:
+            yield f"  {one.kind}: {one.exercise}: {one.name}: {', '.join(one.codes)}"
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m tests.diagnosed", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("assignments", nargs="*", help="all of the course when left out")
+    parser.add_argument("--unseen", action="store_true", help="only the answers that are not in the library")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    course = Course(HERE.parent)
+    pool = partial(ProcessPoolExecutor, options.workers, mp_context=get_context("spawn"))
+    for name in options.assignments or course.names:
+        assignment = course.assignment(name)
+        if not options.unseen:
+            print(f"{name}, known mistakes:")
+            print("\n".join(table(list(of_known(assignment, pool, options.workers)))))
+        if (HERE / "unseen" / f"{name}.toml").is_file():
+            print(f"{name}, not in the library:")
+            print("\n".join(table(list(of_unseen(assignment, pool, options.workers)))))
+
+
+if __name__ == "__main__":
+    main()

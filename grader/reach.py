@@ -203,6 +203,8 @@ class Reach:
         """Note what ``node`` uses; give what is to be visited inside it."""
         book = self.book
         skip: set[int] = set()
+        if isinstance(node, ast.AugAssign):  # `calls += 1` reads what it binds
+            self._need_all([node.target], scope, before)
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
                 self._value(book.own(node, scope, before), scope.cell, node.lineno)
@@ -332,6 +334,8 @@ class Reach:
     def _visit_making(self, node: ast.AST, scope: Scope, before: int | None) -> list[tuple[ast.AST, Scope]]:
         """Note which functions a statement hands on, and what it needs; give what is to be visited inside it."""
         book, children = self.book, list(ast.iter_child_nodes(node))
+        if isinstance(node, ast.AugAssign):
+            self._need_all([node.target], scope, before)
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self._need_all(_annotations(node), scope, before)

@@ -30,6 +30,7 @@ from grader.vocabulary import (
     NAMES,
     PARTS,
     SMUGGLED,
+    WAITING,
 )
 
 MAX_STEPS = 100_000  # expressions looked at for one answer
@@ -756,6 +757,8 @@ def hiding(path: str) -> str:
     if path in MARKS:
         return ""
     path = path.replace("()", "")
+    if path in WAITING:
+        return ""
     if root in HIDING_ROOTS or (root not in KNOWN and root != "?"):
         return path if root in HIDING_ROOTS else f"module {root or path}"
     parts = path.split(".")

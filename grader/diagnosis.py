@@ -109,6 +109,8 @@ def _shape_code(got: tuple[int, ...], expected: tuple[int, ...]) -> tuple[str, d
         differing = [axis for axis, sizes in enumerate(zip(got, expected, strict=True)) if sizes[0] != sizes[1]]
         if len(differing) == 1:
             return "size", {"axis": str(differing[0])}
+        if len(got) == 4 and differing == [2, 3]:
+            return "size_of_images", {}
     elif len(got) == 1 and got[0] == math.prod(expected):
         return "flattened", {}
     elif _merged(expected, got):
@@ -393,11 +395,26 @@ def _rearranged(pair: _Pair) -> Diagnosis | None:
     for axis in range(e.ndim):
         if e.shape[axis] > 1 and pair.agree(g, e.flip(axis)):
             return Diagnosis("flipped", {"axis": str(axis)})
+        if (step := _shift(pair, axis)) is not None:
+            return Diagnosis("shifted", {"axis": str(axis), "step": step})
     if not _same_numbers(pair):
         return None
     orders = itertools.permutations(range(e.ndim)) if e.ndim <= 4 else iter(())
     read = any(pair.agree(g, e.permute(order).reshape(e.shape)) for order in orders)
     return Diagnosis("reread" if read else "reordered")
+
+
+def _shift(pair: _Pair, axis: int) -> str | None:
+    """Whether all stands one place too early or too late along an axis; what lies beyond the end is not looked at."""
+    size = pair.e.shape[axis]
+    if size < 3:
+        return None
+    for step, here, there in (("too early", 0, 1), ("too late", 1, 0)):
+        g, e = pair.g.narrow(axis, here, size - 1), pair.e.narrow(axis, there, size - 1)
+        flat = e.reshape(-1)
+        if int((flat[1:] != flat[:-1]).sum()) > 2 and pair.agree(g, e):
+            return step
+    return None
 
 
 def _same_numbers(pair: _Pair) -> bool:

@@ -21,7 +21,9 @@ __all__ = ["CODES", "message", "next_step"]
 
 _FACT = re.compile(r"%\((\w+)\)s")
 _LONGEST = 200  # characters of one fact
-_SAFE = frozenset({"what", "axis", "slices", "got_type", "expected_type", "got_dtype", "expected_dtype", "globals"})
+_SAFE = frozenset(
+    {"what", "axis", "slices", "step", "got_type", "expected_type", "got_dtype", "expected_dtype", "globals"}
+)
 
 Translate = Callable[[str], str]
 
@@ -70,8 +72,8 @@ def _facts(facts: Mapping[str, str], entry: _Entry, hidden: bool, translate: Tra
     if what.startswith("the "):
         what = translate(what[0].upper() + what[1:])
     shown["what"] = what + shown.get("where", "")
-    if "slices" in shown:
-        shown["slices"] = translate(shown["slices"])
+    for key in shown.keys() & {"slices", "step"}:  # words of ours
+        shown[key] = translate(shown[key])
     return shown
 
 
@@ -80,7 +82,7 @@ def _first(sentences: tuple[str, ...], facts: Mapping[str, str], translate: Tran
     return next((translate(s) % facts for s in sentences if facts.keys() >= set(_FACT.findall(s))), None)
 
 
-_WORDS = (N_("The result"), N_("rows"), N_("columns"), N_("channels"), N_("entries"))
+_WORDS = (N_("too early"), N_("too late"), N_("The result"), N_("rows"), N_("columns"), N_("channels"), N_("entries"))
 
 _GLOBALS = N_("Your code reads %(globals)s from the notebook, not only its arguments.")
 
@@ -290,6 +292,21 @@ _CATALOGUE: dict[str, _Entry] = {
             N_("%(what)s has another shape than expected: axis %(axis)s has another size."),
         ),
         (N_("What does axis %(axis)s stand for, and which input or argument gives it its size?"),),
+    ),
+    "size_of_images": _Entry(
+        (
+            N_(
+                "%(what)s has shape %(got_shape)s where %(expected_shape)s is expected: "
+                "the number of places along the height and the width is another one."
+            ),
+            N_("%(what)s has another height and another width than expected."),
+        ),
+        (
+            N_(
+                "Count by hand in how many places the kernel fits into one row: with the padding on both sides, "
+                "in steps of the stride, the first place included."
+            ),
+        ),
     ),
     "axis_gone": _Entry(
         (
@@ -550,6 +567,21 @@ _CATALOGUE: dict[str, _Entry] = {
     "flipped": _Entry(
         (N_("%(what)s is reversed along axis %(axis)s."),),
         (N_("In which direction do your indices run?"),),
+    ),
+    "shifted": _Entry(
+        (
+            N_("%(what)s is right, but everything stands one place %(step)s along axis %(axis)s."),
+            N_("%(what)s is right, but everything stands one place off along axis %(axis)s."),
+        ),
+        (N_("Where does the first index, or the first window, begin: one place too early or too late?"),),
+    ),
+    "kernel_flipped": _Entry(
+        (N_("%(what)s is what the kernels give when they are flipped in both directions."),),
+        (N_("Mathematics flips the kernel in a convolution. Does `F.conv2d`?"),),
+    ),
+    "kernel_transposed": _Entry(
+        (N_("%(what)s is what the kernels give when their rows and columns are swapped."),),
+        (N_("Try a kernel that is not symmetric: do its rows still meet the rows of the image?"),),
     ),
     "reread": _Entry(
         (N_("%(what)s holds the expected numbers, but they were reshaped while their axes were in another order."),),

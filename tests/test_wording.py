@@ -22,6 +22,7 @@ FACTS = {
     "axis": "1",
     "axes": "1 and 2",
     "slices": "columns",
+    "step": "too early",
     "size": "8",
     "got_type": "list",
     "expected_type": "tensor",
@@ -71,7 +72,7 @@ FACTS = {
 }
 
 # What a hidden check may show: names that the suite, the notebook's text or a closed list give, never a run.
-SHOWN_ALWAYS = {"what", "axis", "slices", "got_type", "expected_type", "got_dtype", "expected_dtype", "globals"}
+SHOWN_ALWAYS = {"what", "axis", "slices", "step", "got_type", "expected_type", "got_dtype", "expected_dtype", "globals"}
 SHOWN_FOR = {
     "missing": {"name"},
     "stub": {"name"},

@@ -78,11 +78,13 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """One line of the student's own code in a traceback. ``line`` counts from 1 within the cell."""
+    """One line of the student's own code in a traceback, with those around it. ``line`` counts from 1 in the cell."""
 
     cell: str
     line: int
     code: str
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ import pytest
 import torch
 from _pytest.runner import runtestprotocol
 
+from grader import traced
 from grader.course import Assignment, Course, CourseError
 from grader.grading import Check, Grading
 from grader.mistakes import Mistake, library
@@ -315,7 +316,8 @@ class SelfCheck:
 
 
 def _told(result: CheckResult) -> str:
-    return f"{result.title}\n{result.message or ''}\n{result.next_step or ''}".rstrip()
+    lines = [result.title, result.message or "", *traced.lines(result), result.next_step or ""]
+    return "\n".join(lines).rstrip()
 
 
 def record(checks: Checks, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:

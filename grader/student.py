@@ -26,7 +26,7 @@ from grader.findings import (
     StudentTimeout,
 )
 from grader.how import How
-from grader.model import CallShown, Finding, Frame, Shown
+from grader.model import CallShown, Finding, Shown
 from grader.observed import Given
 from grader.raised import classify_exception
 from grader.sandbox import wire
@@ -47,6 +47,7 @@ from grader.sandbox.wire import (
     WireError,
 )
 from grader.show import show
+from grader.traced import framed
 
 _CALLS = 2  # an exercise's calls together may take as many times the seconds that one may
 _ALL = 6  # all exercises' calls together may take as many times; after that each gets the least
@@ -297,7 +298,8 @@ class Student:
     # ------------------------------------------------------------ findings
 
     def _raised(self, raised: Raised) -> StudentRaised:
-        frames = tuple(Frame(line.label, line.line, line.code) for line in raised.lines)
+        cells = [(cell.label, cell.python) for cell in self._attempt.submission.cells]
+        frames = tuple(framed(line.label, line.line, line.code, cells) for line in raised.lines)
         stub = raised.type_name == "NotImplementedError"
         code, facts = classify_exception(raised.type_name, raised.text)
         if stub:

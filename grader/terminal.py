@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from grader import traced
 from grader.model import CheckResult, ExerciseResult, SubmissionResult
 from grader.names import printable
 
@@ -55,6 +56,7 @@ def finding_lines(check: CheckResult) -> Iterator[str]:
     yield printable(check.message or "")
     if check.call is not None:
         yield f"the call was {printable(check.call.text)}"
+    yield from traced.lines(check)
     if check.next_step:
         yield printable(check.next_step)
 

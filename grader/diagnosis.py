@@ -45,6 +45,11 @@ class Diagnosis(msgspec.Struct, frozen=True):
     facts: dict[str, str] = {}
 
 
+def family(code: str) -> str:
+    """What kind of slip a code of `values` tells of: a factor of 2 and one of a size are the same kind."""
+    return "factor" if code.startswith("factor") else code
+
+
 # Closeness
 
 
@@ -184,7 +189,10 @@ def values(got: Tensor, expected: Tensor, right: Tensor, rtol: float | None = No
         zero = torch.zeros((), dtype=torch.float64)
         pair = _Pair(torch.where(finite, g, zero), torch.where(finite, e, zero), rtol or rtol_of(got.dtype) or _EXACT)
         found = next((one for rung in _RUNGS if (one := rung(pair))), None)
-    return found or _first_wrong(got, expected, right)
+    first = _first_wrong(got, expected, right)
+    if found is not None and got.numel() == 1:  # of one number much is true by chance: keep what is plain to see
+        found = Diagnosis(found.code, first.facts | found.facts)
+    return found or first
 
 
 def _worth_it(got: Tensor, g: Tensor, e: Tensor) -> bool:
@@ -495,3 +503,16 @@ _RUNGS: tuple[Callable[[_Pair], Diagnosis | None], ...] = (
     _zeros,
     _border,
 )
+
+CHANCE = frozenset(
+    {
+        "sign", "some_signs", "root", "square", "imprecise", "factor_two", "factor_half", "factor_size",
+        "factor_one_over_size", "factor_root", "factor_whole", "factor_part",
+    }
+)  # fmt: skip
+"""What may be true of a single number by chance."""
+
+OTHERWISE = frozenset({"value", "values", "values_all", "offset", "factor_slices", "offset_slices", "reordered"}) | {
+    family(code) for code in CHANCE
+}
+"""Kinds of findings about numbers, any of which shows that another kind does not explain all."""

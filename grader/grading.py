@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import torch
 
-from grader import apart, how, wording
+from grader import apart, diagnosis, how, wording
 from grader.attempt import Attempt
 from grader.findings import CheckFailed, EngineError, StudentMissing
 from grader.mistakes import Mistake
@@ -78,6 +78,7 @@ class Grading:
         self._results = {check.id: not_run(check) for check in self.checks}
         self._findings: dict[str, Finding] = {}
         self._observed: dict[str, Observed | None] = {}
+        self._called: dict[str, set[str]] = {}
         self._exercise = ""
         self._at_end: set[str] = set()
 
@@ -188,9 +189,10 @@ class Grading:
 
     def result(self, assignment: str, student: str, notebook: str) -> SubmissionResult:
         """Everything, once the checks are done."""
+        self._take_back_chances()
+        self._name_mistakes()
         self._mark_not_alone()
         self._mark_blocked()
-        self._name_mistakes()
         exercises = tuple(self._exercise_result(exercise) for exercise in self.exercises)
         flags = sorted({*self.submission.flags, *self.attempt.flags})
         return SubmissionResult(
@@ -218,14 +220,31 @@ class Grading:
         self.attempt.drop()
         self.apart.drop()
 
+    def _take_back_chances(self) -> None:
+        """What was said of a single number is not kept up where another check saw numbers that it does not explain."""
+        for check in self.checks:
+            finding = self._findings.get(check.id)
+            if finding is None or finding.code not in diagnosis.CHANCE or "got_value" not in finding.facts:
+                continue
+            others = [self._findings.get(other.id) for other in self.checks if other.exercise == check.exercise]
+            kinds = {diagnosis.family(f.code) for f in others if f and f.facts.get("what") == finding.facts["what"]}
+            if kinds & diagnosis.OTHERWISE - {diagnosis.family(finding.code)}:
+                plain = replace_struct(finding, code="value")
+                self._results[check.id] = replace_struct(
+                    self._results[check.id],
+                    diagnosis=plain.code,
+                    message=wording.message(plain, hidden=check.hidden),
+                    next_step=wording.next_step(plain, hidden=check.hidden),
+                )
+
     def _mark_not_alone(self) -> None:
         """An answer that fails only with its own code alone is not what its source says: then it says so."""
         for check in self.checks:
             finding = self._findings.get(check.id)
-            others = [c.id for c in self.checks if c.exercise == check.exercise and not (c.watched or c.hidden)]
+            others = [c.id for c in self.checks if c.exercise == check.exercise and not c.watched]
             passed = bool(others) and all(self._results[other].verdict == "passed" for other in others)
-            if check.watched and passed and finding and finding.reason in ("wrong", "raised", "missing"):
-                old = self._results[check.id]
+            old = self._results[check.id]
+            if check.watched and passed and not old.seen and finding and finding.reason in _RAN_WRONG:
                 message = wording.message(Finding("forbidden", "not_alone", {}), hidden=check.hidden)
                 self._results[check.id] = replace_struct(
                     old, reason="forbidden", diagnosis="not_alone", message=f"{message} {old.message}"
@@ -234,21 +253,31 @@ class Grading:
 
     def _mark_blocked(self) -> None:
         """An answer that calls another exercise's answer may fail for that one's fault: then it says so."""
-        reasons: dict[str, set[str | None]] = {}
+        reasons = self._reasons()
         for check in self.checks:
-            if self._results[check.id].verdict == "failed":
-                reasons.setdefault(check.exercise, set()).add(self._results[check.id].reason)
-        for check in self.checks:
-            finding = self._findings.get(check.id)
-            if finding is None or finding.reason not in ("wrong", "raised", "forbidden"):
-                continue
-            called = calls(check.exercise, self._answered_by, self._cells) & reasons.keys()
-            causes = {name for name in called if finding.reason != "forbidden" or "forbidden" in reasons[name]}
-            if causes:
+            if causes := self._causes(check, reasons):
                 old = self._results[check.id]
                 by = Finding("blocked", "blocked", {"by": ", ".join(sorted(causes))})
                 message = f"{wording.message(by, hidden=check.hidden)} {old.message}"
                 self._results[check.id] = replace_struct(old, reason="blocked", message=message)
+
+    def _causes(self, check: Check, reasons: Mapping[str, set[str | None]]) -> set[str]:
+        """The exercises that a failed check's answer calls, and that fail themselves in what it fails for."""
+        finding = self._findings.get(check.id)
+        if finding is None or finding.reason not in ("wrong", "raised", "forbidden"):
+            return set()
+        if check.exercise not in self._called:
+            self._called[check.exercise] = calls(check.exercise, self._answered_by, self._cells)
+        called = self._called[check.exercise] & reasons.keys()
+        return {name for name in called if finding.reason != "forbidden" or "forbidden" in reasons[name]}
+
+    def _reasons(self) -> dict[str, set[str | None]]:
+        """Of each exercise that fails checks, why."""
+        reasons: dict[str, set[str | None]] = {}
+        for check in self.checks:
+            if self._results[check.id].verdict == "failed":
+                reasons.setdefault(check.exercise, set()).add(self._results[check.id].reason)
+        return reasons
 
     def _name_mistakes(self) -> None:
         """Where a known mistake explains all that was seen of an answer, its idea is named and its hint given."""
@@ -256,8 +285,10 @@ class Grading:
             return
         self.attempt.drop()  # other code runs now: never beside the student's
         self.apart.drop()
+        reasons = self._reasons()
         for exercise in self.exercises:
-            mistake = self.known(exercise.name, self.behaviour(exercise.name)) if self._may_name(exercise) else None
+            may = self._may_name(exercise, reasons)
+            mistake = self.known(exercise.name, self.behaviour(exercise.name)) if may else None
             for check in self.checks if mistake else ():
                 old = self._results[check.id]
                 if mistake and check.exercise == exercise.name and old.verdict == "failed":
@@ -266,18 +297,17 @@ class Grading:
                         old, diagnosis=mistake.code, seen=old.diagnosis, hints=hints, next_step=mistake.hint_en
                     )
 
-    def _may_name(self, exercise: Exercise) -> bool:
+    def _may_name(self, exercise: Exercise, reasons: Mapping[str, set[str | None]]) -> bool:
         """Is there something wrong with the answer that is its own, and that does not take minutes to compare?"""
         mine = [check for check in self.checks if check.exercise == exercise.name]
+        findings = [self._findings[check.id] for check in mine if check.id in self._findings]
+        if not all(finding.reason in _NAMEABLE and finding.code != "stub" for finding in findings):
+            return False
+        if any(check.seconds or self._causes(check, reasons) for check in mine):
+            return False
         seen = [observed for observed in self.behaviour(exercise.name).values() if observed]
-        if not seen or any(check.seconds for check in mine):
-            return False
-        if any(self._results[check.id].reason not in _NAMEABLE for check in mine if check.id in self._findings):
-            return False
-        if any(self._results[check.id].diagnosis == "not_alone" for check in mine):
-            return False
-        answered_by = self._answered_by[exercise.name]
-        return not all(observed.is_empty for observed in seen) or how.computes(answered_by, self._cells)
+        empty = all(observed.is_empty for observed in seen)
+        return bool(seen) and (not empty or how.computes(self._answered_by[exercise.name], self._cells))
 
     def _exercise_result(self, exercise: Exercise) -> ExerciseResult:
         results = tuple(self._results[c.id] for c in self.checks if c.exercise == exercise.name)
@@ -292,7 +322,8 @@ class Grading:
         )
 
 
-_NAMEABLE = frozenset({"wrong", "raised", "forbidden"})
+_RAN_WRONG = frozenset({"wrong", "raised", "missing"})
+_NAMEABLE = frozenset({"wrong", "raised", "forbidden", "missing"})
 
 
 def answers(exercises: Sequence[Exercise]) -> dict[str, frozenset[str]]:

@@ -23,7 +23,7 @@ import msgspec
 from grader.composed import compose, reference_answers
 from grader.course import Assignment, CourseError
 from grader.notebook import Problem, RunCell, Submission, read
-from grader.observed import Behaviour, same_behaviour
+from grader.observed import Behaviour, is_telling, same_behaviour, same_means
 from grader.source import Reader, names
 
 T = TypeVar("T")
@@ -83,8 +83,10 @@ class Library:
             known = [mistake for mistake in self._known if mistake.exercise == exercise]
             shown = try_out(exercise, [self._submission(one) for one in known])
             self._behaviours[exercise] = list(zip(known, shown, strict=True))
-        found = {one.code: one for one, shown in self._behaviours[exercise] if same_behaviour(seen, shown)}
-        return next(iter(found.values())) if len(found) == 1 else None
+        found = [(one, shown) for one, shown in self._behaviours[exercise] if same_behaviour(seen, shown)]
+        if len({one.code for one, _ in found}) > 1 or not is_telling(seen):
+            found = [(one, shown) for one, shown in found if same_means(seen, shown)]
+        return found[0][0] if len({one.code for one, _ in found}) == 1 else None
 
     def _submission(self, mistake: Mistake) -> Submission:
         """The reference's notebook with the mistake in the place of its answer, and no more of it than it needs."""

@@ -23,6 +23,7 @@ from grader.sandbox.wire import Unsupported
 # What a finding says of the answer whatever the numbers were: two that differ here were found wanting in another thing.
 _TELLING = ("used", "asked", "found", "allowed", "construct", "name", "what", "where", "base", "kind")
 _NUMBERS = re.compile(r"\d{1,9}")
+_ENOUGH = 10  # answers of yes or no
 _ORDERED = (list, tuple, torch.Size)
 _SETS = (set, frozenset)
 _PLAIN = (type(None), bool, int, str, Unsupported, torch.dtype)
@@ -33,7 +34,8 @@ class Given(NamedTuple):
 
     ``attrs`` are named by the tensor's place (an argument's number, a result's with a minus) and their own name;
     ``raised`` is an exception's type and text; ``demanded`` says that the suite asked for one. ``read`` marks a plain
-    value of the notebook, which may have been written in many forms.
+    value of the notebook, which may have been written in many forms. ``means`` are the torch functions that were seen
+    to run, where somebody looked.
     """
 
     value: object = None
@@ -42,6 +44,7 @@ class Given(NamedTuple):
     raised: tuple[str, str] | None = None
     demanded: bool = False
     read: bool = False
+    means: frozenset[str] | None = None
 
 
 class Observed(NamedTuple):
@@ -63,6 +66,28 @@ Behaviour = Mapping[str, Observed | None]
 def same_behaviour(one: Behaviour, other: Behaviour) -> bool:
     """Do two answers pass the same checks, and give the same in all others? ``other`` may have been run on more."""
     return all(check in other and _same_check(seen, other[check]) for check, seen in one.items())
+
+
+def same_means(one: Behaviour, other: Behaviour) -> bool:
+    """Were the same functions seen to run wherever either failed and somebody looked? No, when nobody did."""
+    pairs = [(seen.given, shown.given) for check, seen in one.items() if seen and (shown := other.get(check))]
+    means = [(first.means, second.means) for pair in pairs for first, second in zip(*pair, strict=False)]
+    return any(first is not None for first, _ in means) and all(first == second for first, second in means)
+
+
+def is_telling(behaviour: Behaviour) -> bool:
+    """Does what came back tell one mistake from others that nobody thought of?
+
+    Something that the exercise asks for can be left out in many ways, and few answers of yes or no may agree by chance.
+    """
+    seen = [observed for observed in behaviour.values() if observed]
+    values = [given.value for observed in seen for given in observed.given if given.raised is None]
+    yes_or_no = any(map(_is_bool, values)) and all(value is None or _is_bool(value) for value in values)
+    return not any(observed.finding.code == "must" for observed in seen) and not (yes_or_no and len(values) < _ENOUGH)
+
+
+def _is_bool(value: object) -> bool:
+    return type(value) is bool or (isinstance(value, torch.Tensor) and value.dtype == torch.bool and value.ndim == 0)
 
 
 def _same_check(one: Observed | None, other: Observed | None) -> bool:

@@ -283,8 +283,9 @@ class Student:
 
     def _what_came(self, reply: Reply, result: object) -> Given:
         """A reply as the check sees it. Tensors that are known to the worker alone have no say in it."""
-        mine = {id(given.value): -number for number, given in enumerate([*self._given, Given(result)], 1)}
-        attrs: dict[tuple[int, str], object] = {}
+        seen, attrs = reply.seen, {}
+        results = [*self._given, Given(result)] if reply.attrs else []
+        mine = {id(given.value): -number for number, given in enumerate(results, 1)}
         for attr in reply.attrs:
             tensor = self._codec.by_id[attr.tensor]
             place = attr.tensor if attr.tensor > 0 else mine.get(id(tensor))
@@ -293,15 +294,16 @@ class Student:
         changed = frozenset(number for number in reply.changed if number > 0)
         raised = reply.outcome
         told = (raised.type_name, raised.text) if isinstance(raised, Raised) else None
-        return Given(result, attrs, changed, told)
+        means = frozenset((*seen.functions, *(op.name for op in seen.ops))) if seen else None
+        return Given(result, attrs, changed, told, means=means)
 
     # ------------------------------------------------------------ findings
 
     def _raised(self, raised: Raised) -> StudentRaised:
         cells = [(cell.label, cell.python) for cell in self._attempt.submission.cells]
         frames = tuple(framed(line.label, line.line, line.code, cells) for line in raised.lines)
-        stub = raised.type_name == "NotImplementedError"
         code, facts = classify_exception(raised.type_name, raised.text)
+        stub = raised.type_name == "NotImplementedError" and code in ("raised", "stub")  # the others are torch's own
         if stub:
             code, facts = "stub", {"name": self._exercise}
         elif "MemoryError" in raised.bases or "can't allocate memory" in raised.text:

@@ -741,6 +741,17 @@ _CATALOGUE: dict[str, _Entry] = {
         ),
         (N_("Is the name spelled as where it was set, and was it set before?"),),
     ),
+    "no_forward": _Entry(
+        (N_("The module has no method `forward`, which a call of it runs."),),
+        (N_("Define `forward(self, x)` in the class: mind the spelling and the indentation."),),
+    ),
+    "no_operation": _Entry(
+        (
+            N_("An operator or function in your code does not work on numbers of this kind: %(text)s"),
+            N_("An operator or function in your code does not work on numbers of this kind."),
+        ),
+        (N_("`^`, `&`, `|` and `~` work on bits and on True and False; a power is `**`. Look at the dtypes too."),),
+    ),
     "no_super_init": _Entry(
         (N_("A parameter was assigned before `nn.Module` was set up."),),
         (N_("Call `super().__init__()` first in your `__init__`."),),

@@ -12,7 +12,7 @@ import argparse
 import os
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -23,7 +23,7 @@ import msgspec
 from grader.composed import compose, reference_answers
 from grader.course import Assignment, Course
 from grader.mistakes import Mistake, mistakes
-from grader.model import ExerciseResult, SubmissionResult
+from grader.model import ExerciseResult
 from grader.verify import calls, grade, rounds
 
 HERE = Path(__file__).parent
@@ -58,25 +58,31 @@ def unseen(assignment: Assignment) -> list[Unseen]:
     return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8"))["answer"], list[Unseen])
 
 
-def graded(
-    assignment: Assignment, wrong: Sequence[Mapping[str, str]], executor: Callable[[], Executor], workers: int
-) -> list[SubmissionResult]:
-    """Notebooks that are right but for the answers in ``wrong``, each through the batch's door."""
-    answers = reference_answers(assignment)
-    notebooks = {f"n{number:04}": compose(assignment, answers | dict(one)) for number, one in enumerate(wrong)}
-    results = grade(assignment, notebooks, executor, workers)
-    return [results[name] for name in notebooks]
-
-
 def of_known(assignment: Assignment, executor: Callable[[], Executor], workers: int) -> Iterator[Told]:
-    """Every known mistake, dealt out so that none hides another."""
+    """Every known mistake."""
+    known = mistakes(assignment)
+    for mistake, exercise in zip(known, graded(assignment, known, executor, workers), strict=True):
+        yield judged(exercise, mistake)
+
+
+def graded(
+    assignment: Assignment, wrong: Sequence[Mistake], executor: Callable[[], Executor], workers: int
+) -> list[ExerciseResult]:
+    """What came of each wrong answer, through the batch's door; dealt out so that none hides another."""
     exercises = [exercise.name for exercise in assignment.exercises]
-    dealt = rounds(mistakes(assignment), exercises, calls(assignment))
-    sources = [{name: mistake.source for name, mistake in wrong.items()} for wrong in dealt]
-    for wrong, result in zip(dealt, graded(assignment, sources, executor, workers), strict=True):
-        for exercise in result.exercises:
-            if exercise.name in wrong:
-                yield judged(exercise, wrong[exercise.name])
+    dealt, answers = rounds(wrong, exercises, calls(assignment)), reference_answers(assignment)
+    notebooks = {
+        f"n{number:04}": compose(assignment, answers | {name: one.source for name, one in some.items()})
+        for number, some in enumerate(dealt)
+    }
+    results = grade(assignment, notebooks, executor, workers)
+    found = {
+        id(some[exercise.name]): exercise
+        for some, name in zip(dealt, notebooks, strict=True)
+        for exercise in results[name].exercises
+        if exercise.name in some
+    }
+    return [found[id(one)] for one in wrong]
 
 
 def judged(exercise: ExerciseResult, mistake: Mistake) -> Told:
@@ -89,11 +95,10 @@ def judged(exercise: ExerciseResult, mistake: Mistake) -> Told:
 
 
 def of_unseen(assignment: Assignment, executor: Callable[[], Executor], workers: int) -> Iterator[Told]:
-    """Every wrong answer that is not in the library, each in a notebook of its own."""
+    """Every wrong answer that is not in the library."""
     wrong = unseen(assignment)
-    results = graded(assignment, [{one.exercise: one.source} for one in wrong], executor, workers)
-    for one, result in zip(wrong, results, strict=True):
-        [exercise] = [exercise for exercise in result.exercises if exercise.name == one.exercise]
+    entries = [Mistake(one.exercise, "", "", "", one.source) for one in wrong]
+    for one, exercise in zip(wrong, graded(assignment, entries, executor, workers), strict=True):
         failed = [check for check in exercise.checks if check.verdict == "failed"]
         found = {check.diagnosis or "" for check in failed}
         true = found <= {*one.known, *one.codes, *PLAIN} or not any(check.seen for check in failed)

@@ -29,6 +29,7 @@ from grader.model import (
 )
 from grader.notebook import Submission
 from grader.observed import Behaviour, Observed
+from grader.reading import Reading
 from grader.sandbox.client import Limits, Transport
 from grader.source import names
 from grader.student import Student
@@ -66,15 +67,15 @@ class Grading:
     known: Callable[[str, Behaviour], Mistake | None] | None = None
 
     def __post_init__(self) -> None:
-        self.attempt = Attempt(self.submission, self.start, self.limits)
-        self.apart = Attempt(self.submission, self.start, self.limits, self.attempt.flags, self.attempt.notes, kept={})
+        self.attempt = main = Attempt(self.submission, self.start, self.limits)
+        self.apart = Attempt(self.submission, self.start, self.limits, main.flags, main.notes, main.reading, kept={})
         self.student = Student(self.attempt, {e.name: parameters(e.stub) for e in self.exercises})
         self._answered_by = answers(self.exercises)
         self._cells = [(cell.label, cell.python) for cell in self.submission.cells if cell.python]
-        self._tampering = how.tampering(self._cells)
+        self._tampering = how.tampering(self._cells, self.attempt.reading)
         if self._tampering:
             self.attempt.note("tampering", f"the notebook uses {', '.join(self._tampering[:5])}")
-        self._is_calm = apart.is_calm(tuple(self._cells))
+        self._is_calm = apart.is_calm(self._cells, self.attempt.reading)
         self._results = {check.id: not_run(check) for check in self.checks}
         self._findings: dict[str, Finding] = {}
         self._observed: dict[str, Observed | None] = {}
@@ -85,11 +86,12 @@ class Grading:
     # ------------------------------------------------------------ one check
 
     def begin(self, check: Check) -> Student:
-        """Make the student ready for a check. Raises `StudentError` when there is nothing to check."""
+        """Make the student ready for a check. Raises `StudentError` when there is nothing to check, or `TooLarge`."""
+        self.student.clear()
         if check.hidden != self.attempt.quiet:
             # A hidden check's inputs could come back in what a later cell prints or a later answer returns: hidden
             # checks have workers of their own, from which nothing is shown.
-            self.close()
+            self._drop()
             self.attempt.quiet = self.apart.quiet = check.hidden
         if check.exercise != self._exercise:
             self._exercise = check.exercise
@@ -126,7 +128,8 @@ class Grading:
 
     def _kept(self, exercise: str, place: int) -> apart.Kept:
         numbers = [number for number, cell in enumerate(self.submission.cells[:place]) if cell.python]
-        return apart.kept(sorted(self._answered_by[exercise]), self._cells[: len(numbers)], numbers)
+        cells = self._cells[: len(numbers)]
+        return apart.kept(sorted(self._answered_by[exercise]), cells, numbers, self.attempt.reading)
 
     def place(self, exercise: str) -> int | None:
         """How many cells run before the exercise's checks; None when it is missing."""
@@ -168,10 +171,16 @@ class Grading:
         """Name the notebook's own variables that a wrong answer reads in place of its arguments."""
         if finding.reason not in ("wrong", "raised"):
             return finding
-        read = {name for answer in self._answered_by[check.exercise] for name in how.globals_read(answer, self._cells)}
+        answers, reading = self._answered_by[check.exercise], self.attempt.reading
+        read = {name for answer in answers for name in how.globals_read(answer, self._cells, reading)}
         return replace_struct(finding, facts={**finding.facts, "globals": ", ".join(sorted(read))}) if read else finding
 
     # ------------------------------------------------------------ afterwards
+
+    @cached_property
+    def _bound(self) -> list[frozenset[str]]:
+        """The names that each cell binds."""
+        return [names(cell.python) for cell in self.submission.cells]
 
     def second_chances(self) -> list[Check]:
         """Checks to run again after the last cell: of exercises that failed only for a name that is defined later."""
@@ -181,7 +190,7 @@ class Grading:
             findings = [self._findings[check.id] for check in checks if check.id in self._findings]
             place = self.submission.places.get(exercise.name)
             if findings and place is not None and all(f.code == "name_error" for f in findings):
-                later = {name for cell in self.submission.cells[place:] for name in names(cell.python)}
+                later = set().union(*self._bound[place:])
                 if any(f.facts.get("name") in later for f in findings):
                     self._at_end.add(exercise.name)
                     again += checks
@@ -215,8 +224,11 @@ class Grading:
         return {number: self._observed[number] for number in ids if number in self._observed}
 
     def close(self) -> None:
-        """End the workers, and forget the sources."""
-        apart.forget()
+        """End the workers, and forget what was read."""
+        self.attempt.reading.forget()
+        self._drop()
+
+    def _drop(self) -> None:
         self.attempt.drop()
         self.apart.drop()
 
@@ -267,7 +279,7 @@ class Grading:
         if finding is None or finding.reason not in ("wrong", "raised", "forbidden"):
             return set()
         if check.exercise not in self._called:
-            self._called[check.exercise] = calls(check.exercise, self._answered_by, self._cells)
+            self._called[check.exercise] = calls(check.exercise, self._answered_by, self._cells, self.attempt.reading)
         called = self._called[check.exercise] & reasons.keys()
         return {name for name in called if finding.reason != "forbidden" or "forbidden" in reasons[name]}
 
@@ -283,8 +295,7 @@ class Grading:
         """Where a known mistake explains all that was seen of an answer, its idea is named and its hint given."""
         if self.known is None:
             return
-        self.attempt.drop()  # other code runs now: never beside the student's
-        self.apart.drop()
+        self._drop()  # other code runs now: never beside the student's
         reasons = self._reasons()
         for exercise in self.exercises:
             may = self._may_name(exercise, reasons)
@@ -307,7 +318,8 @@ class Grading:
             return False
         seen = [observed for observed in self.behaviour(exercise.name).values() if observed]
         empty = all(observed.is_empty for observed in seen)
-        return bool(seen) and (not empty or how.computes(self._answered_by[exercise.name], self._cells))
+        answered_by, reading = self._answered_by[exercise.name], self.attempt.reading
+        return bool(seen) and (not empty or how.computes(answered_by, self._cells, reading))
 
     def _exercise_result(self, exercise: Exercise) -> ExerciseResult:
         results = tuple(self._results[c.id] for c in self.checks if c.exercise == exercise.name)
@@ -331,9 +343,11 @@ def answers(exercises: Sequence[Exercise]) -> dict[str, frozenset[str]]:
     return {exercise.name: names(exercise.stub) or frozenset({exercise.name}) for exercise in exercises}
 
 
-def calls(name: str, answers: Mapping[str, frozenset[str]], cells: Sequence[tuple[str, str]]) -> set[str]:
+def calls(
+    name: str, answers: Mapping[str, frozenset[str]], cells: Sequence[tuple[str, str]], reading: Reading | None = None
+) -> set[str]:
     """The other exercises whose answers the answer to ``name`` calls, itself or through helpers."""
-    reached = {read for answer in answers[name] for read in how.reachable_names(answer, cells)}
+    reached = {read for answer in answers[name] for read in how.reachable_names(answer, cells, reading)}
     return {other for other, defined in answers.items() if other != name and defined & reached}
 
 

@@ -106,7 +106,8 @@ class Loop:
 
     def _attempt(self, file: SubmissionFile, submission: Submission, engine: Engine) -> SubmissionResult:
         grading = Grading(self.exercises, self.checks.checks, submission, engine.worker, self.job.limits)
-        self.checks.grading, grading.known = grading, self.checks.knower(engine.worker)
+        self.checks.grading = grading
+        grading.known = self.checks.knower(engine.worker) if self.job.naming else None
         if self.job.unconfined:
             grading.attempt.note("unconfined", "graded without the whole sandbox, by explicit flag")
         if file.note:

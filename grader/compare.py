@@ -112,6 +112,24 @@ def _demand(got: Any, expected: Any, what: str, rule: _Rule, instead: Mapping[st
     raise Mismatch(Finding("wrong", code, facts, got=show(got), expected=show(expected)))
 
 
+def settled(finding: Finding, others: Iterable[Finding]) -> Finding:
+    """The finding of one check, less what those of other checks on the same answer contradict.
+
+    A single number may be the root or the half of another by chance, and where factors differ none has a meaning of
+    its own. Pure: the findings of other checks are those that the checks raised.
+    """
+    same = [other for other in others if other.facts.get("what") == finding.facts.get("what")]
+    kinds = {diagnosis.family(other.code) for other in same}
+    kind = diagnosis.family(finding.code)
+    if finding.code in diagnosis.CHANCE and "got_value" in finding.facts and kinds & diagnosis.OTHERWISE - {kind}:
+        return msgspec.structs.replace(finding, code="value")
+    factors = {other.facts["factor"] for other in same if "factor" in other.facts}
+    if finding.code in diagnosis.BY_TWO and len(factors) > 1:
+        code = diagnosis.BY_TWO[finding.code]
+        return msgspec.structs.replace(finding, code=code, facts={**finding.facts, "size": "2"})
+    return finding
+
+
 def _nothing(what: str) -> str:
     """What it means that something is None: a result, an attribute ("inp.g") or a gradient ("the gradient of x")."""
     if what.startswith("the gradient of "):

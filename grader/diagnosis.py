@@ -401,7 +401,7 @@ def _rearranged(pair: _Pair) -> Diagnosis | None:
             axes = {"axes": f"{one} and {other}"}
             return Diagnosis("transposed") if e.ndim == 2 else Diagnosis("axes_swapped", axes)
     for axis in range(e.ndim):
-        if e.shape[axis] > 1 and pair.agree(g, e.flip(axis)):
+        if e.numel() > 3 and e.shape[axis] > 1 and pair.agree(g, e.flip(axis)):
             return Diagnosis("flipped", {"axis": str(axis)})
         if (step := _shift(pair, axis)) is not None:
             return Diagnosis("shifted", {"axis": str(axis), "step": step})
@@ -447,7 +447,7 @@ def _slices(pair: _Pair) -> Diagnosis | None:
         zero = bool((right | ~g.any(1)).all())
         if not zero and not (len(right) > 2 and bool((right | wrong).all())):
             continue
-        if bool(right[0] & e[0].any()) and not bool(right[1:].any()):
+        if len(right) > 2 and bool(right[0] & e[0].any()) and not bool(right[1:].any()):
             return _of_axis("first_filled" if zero else "first_only", pair, axis)
         if len(right) > 2 and bool(right[:-1].all()):
             return _of_axis("last_zero" if zero else "last_wrong", pair, axis)
@@ -511,6 +511,9 @@ CHANCE = frozenset(
     }
 )  # fmt: skip
 """What may be true of a single number by chance."""
+
+BY_TWO = {"factor_two": "factor_whole", "factor_half": "factor_part"}
+"""What a factor of 2 is where it is one of several: a size."""
 
 OTHERWISE = frozenset({"value", "values", "values_all", "offset", "factor_slices", "offset_slices", "reordered"}) | {
     family(code) for code in CHANCE

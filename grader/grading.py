@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import torch
 
-from grader import apart, diagnosis, how, wording
+from grader import apart, compare, how, wording
 from grader.attempt import Attempt
 from grader.findings import CheckFailed, EngineError, StudentMissing
 from grader.mistakes import Mistake
@@ -198,7 +198,7 @@ class Grading:
 
     def result(self, assignment: str, student: str, notebook: str) -> SubmissionResult:
         """Everything, once the checks are done."""
-        self._take_back_chances()
+        self._settle()
         self._name_mistakes()
         self._mark_not_alone()
         self._mark_blocked()
@@ -232,21 +232,19 @@ class Grading:
         self.attempt.drop()
         self.apart.drop()
 
-    def _take_back_chances(self) -> None:
-        """What was said of a single number is not kept up where another check saw numbers that it does not explain."""
+    def _settle(self) -> None:
+        """What was said of one check's numbers is not kept up where another check saw some that contradict it."""
         for check in self.checks:
-            finding = self._findings.get(check.id)
-            if finding is None or finding.code not in diagnosis.CHANCE or "got_value" not in finding.facts:
+            if (finding := self._findings.get(check.id)) is None:
                 continue
             others = [self._findings.get(other.id) for other in self.checks if other.exercise == check.exercise]
-            kinds = {diagnosis.family(f.code) for f in others if f and f.facts.get("what") == finding.facts["what"]}
-            if kinds & diagnosis.OTHERWISE - {diagnosis.family(finding.code)}:
-                plain = replace_struct(finding, code="value")
+            settled = compare.settled(finding, [other for other in others if other])
+            if settled is not finding:
                 self._results[check.id] = replace_struct(
                     self._results[check.id],
-                    diagnosis=plain.code,
-                    message=wording.message(plain, hidden=check.hidden),
-                    next_step=wording.next_step(plain, hidden=check.hidden),
+                    diagnosis=settled.code,
+                    message=wording.message(settled, hidden=check.hidden),
+                    next_step=wording.next_step(settled, hidden=check.hidden),
                 )
 
     def _mark_not_alone(self) -> None:

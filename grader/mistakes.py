@@ -70,20 +70,23 @@ def _files(assignment: Assignment, folder: str) -> list[Path]:
 
 
 class Library:
-    """The known mistakes of one assignment. How those of an exercise behave is tried out when it is first asked."""
+    """The known mistakes of one assignment. How those of an exercise behave is tried out when it is first asked.
+
+    ``tried`` has each of them with its behaviour, by exercise, as far as somebody asked.
+    """
 
     def __init__(self, assignment: Assignment) -> None:
         self._assignment = assignment
         self._known = mistakes(assignment)
-        self._behaviours: dict[str, list[tuple[Mistake, Behaviour]]] = {}
+        self.tried: dict[str, list[tuple[Mistake, Behaviour]]] = {}
 
     def named(self, exercise: str, seen: Behaviour, try_out: TryOut) -> Mistake | None:
         """The mistake that explains all that was ``seen`` of an exercise's answer, if it is the only one."""
-        if exercise not in self._behaviours:
+        if exercise not in self.tried:
             known = [mistake for mistake in self._known if mistake.exercise == exercise]
             shown = try_out(exercise, [self._submission(one) for one in known])
-            self._behaviours[exercise] = list(zip(known, shown, strict=True))
-        found = [(one, shown) for one, shown in self._behaviours[exercise] if same_behaviour(seen, shown)]
+            self.tried[exercise] = list(zip(known, shown, strict=True))
+        found = [(one, shown) for one, shown in self.tried[exercise] if same_behaviour(seen, shown)]
         if len({one.code for one, _ in found}) > 1 or not is_telling(seen):
             found = [(one, shown) for one, shown in found if same_means(seen, shown)]
         return found[0][0] if len({one.code for one, _ in found}) == 1 else None

@@ -159,7 +159,11 @@ def _styles(entries: Sequence[Variant], names: Sequence[str]) -> list[dict[str, 
 
 
 def grade(
-    assignment: Assignment, notebooks: Mapping[str, bytes], executor: Callable[[], Executor], workers: int
+    assignment: Assignment,
+    notebooks: Mapping[str, bytes],
+    executor: Callable[[], Executor],
+    workers: int,
+    naming: bool = False,
 ) -> dict[str, SubmissionResult]:
     """Grade notebooks given as bytes, by name."""
     with tempfile.TemporaryDirectory(prefix="grader-verify-") as folder:
@@ -169,9 +173,8 @@ def grade(
             path = Path(folder, f"{name}.ipynb")
             path.write_bytes(data)
             files.append(SubmissionFile(name, path.name, path))
-        job = Job(
-            assignment.root, assignment.name, results, tuple(assignment.secrets), limits=Limits(cpu=3.0, wall=30.0)
-        )
+        limits = Limits(cpu=3.0, wall=30.0)
+        job = Job(assignment.root, assignment.name, results, tuple(assignment.secrets), limits=limits, naming=naming)
         graded, trouble = batch.run(job, files, executor, workers, lambda done: None)
     if trouble:
         raise CourseError(f"{assignment.suite}: {trouble}")

@@ -1,9 +1,9 @@
 """How well wrong answers are diagnosed: ``python -m tests.diagnosed [ASSIGNMENT ...] [--unseen]`` prints it as a table.
 
-A known mistake is *named* when the diagnosis is its own code. It is told *generically* when no mistake is named and the
-finding states what was seen, which is true of any answer that fails. Any other mistake's name is *false*. Of the wrong
-answers that are not in the library (tests/unseen) people wrote down, before they had read it, what is wrong with each:
-there *named* is a finding, or a mistake added afterwards, that says so.
+A known mistake is *named* when the diagnosis is its own code, *generic* when no mistake is named and the findings say
+what was seen, and any other mistake's name is *false*. Of the wrong answers that are not in the library (tests/unseen)
+it stands written what is wrong with each: there *named* is a finding or a mistake that says so, *generic* one that
+states no more than what is plain to see, and anything else is *false*.
 """
 
 from __future__ import annotations
@@ -28,8 +28,14 @@ from grader.verify import calls, grade, rounds
 
 HERE = Path(__file__).parent
 NAMED, GENERIC, FALSE = "named", "generic", "false"
-# Findings that say what is wrong only in general.
-PLAIN = frozenset({"values", "values_all", "value", "shape", "same_count", "raised", "wrong_type", "answer_wrong"})
+# Findings that state what is plain to see, and explain nothing that could be wrong.
+PLAIN = frozenset(
+    {
+        "values", "values_all", "value", "answer_wrong", "answer_none", "none", "not_set", "missing", "wrong_type",
+        "shape", "same_count", "size", "axis_gone", "axis_left", "all_reduced", "not_reduced", "length", "dtype",
+        "raised", "name_error", "shape_error", "g_not_set", "no_attribute", "must", "must_not", "did_not_raise",
+    }
+)  # fmt: skip
 
 
 class Unseen(msgspec.Struct, frozen=True):
@@ -75,7 +81,7 @@ def graded(
         f"n{number:04}": compose(assignment, answers | {name: one.source for name, one in some.items()})
         for number, some in enumerate(dealt)
     }
-    results = grade(assignment, notebooks, executor, workers)
+    results = grade(assignment, notebooks, executor, workers, naming=True)
     found = {
         id(some[exercise.name]): exercise
         for some, name in zip(dealt, notebooks, strict=True)
@@ -99,11 +105,9 @@ def of_unseen(assignment: Assignment, executor: Callable[[], Executor], workers:
     wrong = unseen(assignment)
     entries = [Mistake(one.exercise, "", "", "", one.source) for one in wrong]
     for one, exercise in zip(wrong, graded(assignment, entries, executor, workers), strict=True):
-        failed = [check for check in exercise.checks if check.verdict == "failed"]
-        found = {check.diagnosis or "" for check in failed}
-        true = found <= {*one.known, *one.codes, *PLAIN} or not any(check.seen for check in failed)
-        telling = found & {*one.known, *one.codes}
-        kind = FALSE if not true else NAMED if telling else GENERIC
+        found = {check.diagnosis or "" for check in exercise.checks if check.verdict == "failed"}
+        true = {*one.known, *one.codes}
+        kind = FALSE if found - true - PLAIN else NAMED if found & true else GENERIC
         yield Told(one.exercise, one.truth, kind, tuple(sorted(found)))
 
 

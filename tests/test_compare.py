@@ -487,3 +487,19 @@ def test_any_two_plain_values_are_equal_or_told_apart(got: object, expected: obj
         if finding := told(check, got, expected):
             assert finding.code in CODES
             assert len(message(finding)) < 1500
+
+
+def test_what_other_checks_contradict_is_taken_back() -> None:
+    def found(code: str, **facts: str) -> Finding:
+        return Finding("wrong", code, {"what": "the loss", **facts})
+
+    root = finding_of(partial(assert_close, what="the loss"), tensor(1.3), tensor(1.69))
+    assert root.code == "root"
+    assert compare.settled(root, [root, found("value")]).code == "value"
+    assert compare.settled(root, [root, root, found("extra_axis"), Finding("wrong", "value", {"what": "w"})]) is root
+    half = found("factor_half", factor="0.5")
+    assert compare.settled(half, [half, half]) is half
+    part = compare.settled(half, [half, found("factor_one_over_size", factor="0.125", size="8")])
+    assert message(part) == "The loss is 0.5 = 1/2 times what is expected."
+    double = compare.settled(found("factor_two", factor="2"), [half, found("factor_two", factor="2")])
+    assert message(double) == "The loss is 2 times what is expected."

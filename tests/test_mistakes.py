@@ -146,7 +146,7 @@ def test_an_answer_to_a_question_says_the_same_in_any_form():
 def told(assignment, source):
     """Each failed check's diagnosis, with what was seen and the next step."""
     answers = {**reference_answers(assignment), "double": source}
-    result = grade(assignment, {"n": compose(assignment, answers)}, Local, 1)["n"]
+    result = grade(assignment, {"n": compose(assignment, answers)}, Local, 1, naming=True)["n"]
     return [
         (check.diagnosis, check.seen, check.next_step, check.hints.get("zh"))
         for exercise in result.exercises

@@ -24,6 +24,7 @@ from grader.composed import compose, reference_answers
 from grader.course import Assignment, CourseError
 from grader.notebook import Problem, RunCell, Submission, read
 from grader.observed import Behaviour, is_telling, same_behaviour, same_means
+from grader.remembered import Kept
 from grader.source import Reader, names
 
 T = TypeVar("T")
@@ -75,21 +76,35 @@ class Library:
     ``tried`` has each of them with its behaviour, by exercise, as far as somebody asked.
     """
 
-    def __init__(self, assignment: Assignment) -> None:
-        self._assignment = assignment
+    def __init__(self, assignment: Assignment, digest: str) -> None:
+        self._assignment, self._digest = assignment, digest
         self._known = mistakes(assignment)
         self.tried: dict[str, list[tuple[Mistake, Behaviour]]] = {}
 
-    def named(self, exercise: str, seen: Behaviour, try_out: TryOut) -> Mistake | None:
-        """The mistake that explains all that was ``seen`` of an exercise's answer, if it is the only one."""
+    def named(self, exercise: str, seen: Behaviour, try_out: TryOut, keep: Path | None = None) -> Mistake | None:
+        """The mistake that explains all that was ``seen`` of an exercise's answer, if it is the only one.
+
+        ``keep`` is a folder for what was tried out: another process, or another day, then need not do so.
+        """
         if exercise not in self.tried:
             known = [mistake for mistake in self._known if mistake.exercise == exercise]
-            shown = try_out(exercise, [self._submission(one) for one in known])
+            shown = self._kept(exercise, known, try_out, keep) if keep else self._shown(exercise, known, try_out)
             self.tried[exercise] = list(zip(known, shown, strict=True))
         found = [(one, shown) for one, shown in self.tried[exercise] if same_behaviour(seen, shown)]
         if len({one.code for one, _ in found}) > 1 or not is_telling(seen):
             found = [(one, shown) for one, shown in found if same_means(seen, shown)]
         return found[0][0] if len({one.code for one, _ in found}) == 1 else None
+
+    def _shown(self, exercise: str, known: Sequence[Mistake], try_out: TryOut) -> list[Behaviour]:
+        return try_out(exercise, [self._submission(one) for one in known])
+
+    def _kept(self, exercise: str, known: Sequence[Mistake], try_out: TryOut, folder: Path) -> list[Behaviour]:
+        with Kept(folder, f"{self._assignment.name}-{exercise}-{self._digest[:16]}") as kept:
+            found = kept.read()
+            if found is None or len(found) != len(known):
+                found = self._shown(exercise, known, try_out)
+                kept.write(found)
+            return found
 
     def _submission(self, mistake: Mistake) -> Submission:
         """The reference's notebook with the mistake in the place of its answer, and no more of it than it needs."""
@@ -119,7 +134,7 @@ def _needed(cells: Sequence[RunCell], source: str) -> list[RunCell]:
     return needed
 
 
-_libraries: dict[tuple[Path, str], tuple[bytes, Library]] = {}
+_libraries: dict[tuple[Path, str], tuple[str, Library]] = {}
 
 
 def library(assignment: Assignment) -> Library | None:
@@ -127,9 +142,10 @@ def library(assignment: Assignment) -> Library | None:
     if assignment.source_cells() is None or not _files(assignment, "mistakes"):
         return None
     digest = hashlib.sha256()
-    for path in sorted([*assignment.suite.rglob("*.py"), *_files(assignment, "mistakes"), *assignment.notebooks]):
+    ours = [*assignment.suite.rglob("*.py"), *_files(assignment, "mistakes"), *assignment.notebooks]
+    for path in sorted([*ours, *Path(__file__).parent.rglob("*.py")]):
         digest.update(path.name.encode() + path.read_bytes())
-    key, state = (assignment.root, assignment.name), digest.digest()
+    key, state = (assignment.root, assignment.name), digest.hexdigest()
     if key not in _libraries or _libraries[key][0] != state:
-        _libraries[key] = state, Library(assignment)
+        _libraries[key] = state, Library(assignment, state)
     return _libraries[key][1]

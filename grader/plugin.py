@@ -61,15 +61,17 @@ class Checks:
         for item, following in zip(items, [*items[1:], None], strict=False):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
-    def knower(self, start: Callable[[], Transport]) -> Callable[[str, Behaviour], Mistake | None] | None:
+    def knower(
+        self, start: Callable[[], Transport], keep: Path | None = None
+    ) -> Callable[[str, Behaviour], Mistake | None] | None:
         """What tells the known mistake that behaves as an exercise's answer; None where none is known.
 
-        ``start`` makes the workers in which the course's own mistakes are tried out.
+        ``start`` makes the workers in which the course's own mistakes are tried out, ``keep`` is a folder for that.
         """
         known = library(self.assignment)
         if known is None:
             return None
-        return lambda exercise, seen: known.named(exercise, seen, functools.partial(self.try_out, start))
+        return lambda exercise, seen: known.named(exercise, seen, functools.partial(self.try_out, start), keep)
 
     def try_out(self, start: Callable[[], Transport], exercise: str, answers: Sequence[Submission]) -> list[Behaviour]:
         """How an exercise's answer behaves in its checks, for each of some submissions of ours. Nobody is told."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from hypothesis import given as given_any
 from hypothesis import strategies as st
@@ -12,6 +13,8 @@ from grader.course import Course
 from grader.mistakes import library, mistakes
 from grader.model import Finding
 from grader.observed import Given, Observed, alike, same_behaviour
+from grader.remembered import Kept
+from grader.sandbox.wire import Unsupported
 from grader.verify import grade
 from tests.test_sandbox import ROOT
 from tests.tiny import load, tiny
@@ -141,6 +144,28 @@ def test_an_answer_to_a_question_says_the_same_in_any_form():
     assert same(["mse_grad", "lin_grad"], "mse_grad, lin_grad")
     assert not same(["mse_grad", "lin_grad"], ["lin_grad", "mse_grad"])
     assert not same(64, 20)
+
+
+def test_behaviours_are_kept_whole(tmp_path):
+    values = [
+        None, True, 3, 2**80, -1.5, float("nan"), "a", torch.float32, tensor([[1.0, 2.0]]), np.ones(3), np.float32(2),
+        [1, (2.0, None)], torch.Size([2, 3]), {1, "b"}, frozenset({2}), {"a": [1]}, Unsupported("generator"),
+    ]  # fmt: skip
+    g = {(1, "g"): tensor([1.0]), (-2, "g"): None}
+    given = [Given(value, g, frozenset({2}), None, True, True, frozenset({"add"})) for value in values]
+    behaviours = [{"a": None, "b": observed(*given)}, {"b": observed(Given(raised=("E", "text")))}]
+    with Kept(tmp_path / "known", "x") as kept:
+        assert kept.read() is None
+        kept.write(behaviours)
+    with Kept(tmp_path / "known", "x") as kept:
+        found = kept.read()
+        assert found is not None
+        assert [same_behaviour(*pair) for pair in zip(behaviours, found, strict=True)] == [True, True]
+        assert [same_behaviour(*pair) for pair in zip(found, behaviours, strict=True)] == [True, True]
+        assert not same_behaviour(behaviours[0], found[1])
+        assert found[0]["b"].given[0]._replace(value=0, attrs={}) == given[0]._replace(value=0, attrs={})
+    (tmp_path / "known" / "x.pt").write_bytes(b"no such thing")
+    assert Kept(tmp_path / "known", "x").read() is None
 
 
 def told(assignment, source):

@@ -123,6 +123,8 @@ def settled(finding: Finding, others: Iterable[Finding]) -> Finding:
     kind = diagnosis.family(finding.code)
     if finding.code in diagnosis.CHANCE and "got_value" in finding.facts and kinds & diagnosis.OTHERWISE - {kind}:
         return msgspec.structs.replace(finding, code="value")
+    if finding.code == "flipped" and "reordered" in kinds:  # a sorted list may be a reversed one
+        return msgspec.structs.replace(finding, code="reordered")
     factors = {other.facts["factor"] for other in same if "factor" in other.facts}
     if finding.code in diagnosis.BY_TWO and len(factors) > 1:
         code = diagnosis.BY_TWO[finding.code]

@@ -497,6 +497,7 @@ def test_what_other_checks_contradict_is_taken_back() -> None:
     assert root.code == "root"
     assert compare.settled(root, [root, found("value")]).code == "value"
     assert compare.settled(root, [root, root, found("extra_axis"), Finding("wrong", "value", {"what": "w"})]) is root
+    assert compare.settled(found("flipped", axis="0"), [found("reordered")]).code == "reordered"
     half = found("factor_half", factor="0.5")
     assert compare.settled(half, [half, half]) is half
     part = compare.settled(half, [half, found("factor_one_over_size", factor="0.125", size="8")])

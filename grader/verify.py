@@ -163,9 +163,10 @@ def grade(
     notebooks: Mapping[str, bytes],
     executor: Callable[[], Executor],
     workers: int,
+    only: Sequence[str] = (),
     naming: bool = False,
 ) -> dict[str, SubmissionResult]:
-    """Grade notebooks given as bytes, by name."""
+    """Grade notebooks given as bytes, by name: ``only`` some exercises, and ``naming`` the mistakes in them."""
     with tempfile.TemporaryDirectory(prefix="grader-verify-") as folder:
         results, files = Path(folder, "results"), []
         results.mkdir()
@@ -174,7 +175,8 @@ def grade(
             path.write_bytes(data)
             files.append(SubmissionFile(name, path.name, path))
         limits = Limits(cpu=3.0, wall=30.0)
-        job = Job(assignment.root, assignment.name, results, tuple(assignment.secrets), limits=limits, naming=naming)
+        secrets = tuple(assignment.secrets)
+        job = Job(assignment.root, assignment.name, results, secrets, tuple(only), limits=limits, naming=naming)
         graded, trouble = batch.run(job, files, executor, workers, lambda done: None)
     if trouble:
         raise CourseError(f"{assignment.suite}: {trouble}")

@@ -81,7 +81,8 @@ def graded(
         f"n{number:04}": compose(assignment, answers | {name: one.source for name, one in some.items()})
         for number, some in enumerate(dealt)
     }
-    results = grade(assignment, notebooks, executor, workers, naming=True)
+    only = sorted({one.exercise for one in wrong})
+    results = grade(assignment, notebooks, executor, workers, only, naming=True)
     found = {
         id(some[exercise.name]): exercise
         for some, name in zip(dealt, notebooks, strict=True)
@@ -100,9 +101,11 @@ def judged(exercise: ExerciseResult, mistake: Mistake) -> Told:
     return Told(exercise.name, mistake.code, kind, codes)
 
 
-def of_unseen(assignment: Assignment, executor: Callable[[], Executor], workers: int) -> Iterator[Told]:
-    """Every wrong answer that is not in the library."""
-    wrong = unseen(assignment)
+def of_unseen(
+    assignment: Assignment, executor: Callable[[], Executor], workers: int, only: Sequence[str] = ()
+) -> Iterator[Told]:
+    """Every wrong answer that is not in the library, or those to some exercises."""
+    wrong = [one for one in unseen(assignment) if one.exercise in only or not only]
     entries = [Mistake(one.exercise, "", "", "", one.source) for one in wrong]
     for one, exercise in zip(wrong, graded(assignment, entries, executor, workers), strict=True):
         found = {check.diagnosis or "" for check in exercise.checks if check.verdict == "failed"}

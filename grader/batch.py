@@ -56,9 +56,10 @@ def base_key(job: Job, assignment: Assignment) -> str:
     """What all results of a batch depend on: suite, notebooks of ours, grader, options."""
     import grader
 
-    digest = hashlib.sha256(repr((version("ch17-grader"), job.only, job.limits, job.unconfined)).encode())
+    digest = hashlib.sha256(repr((version("ch17-grader"), job.only, job.limits, job.unconfined, job.naming)).encode())
     ours = Path(grader.__file__).parent
     files = [path for folder in (*assignment.suites, ours) for path in folder.rglob("*.py")]
+    files += list(assignment.suite.rglob("*.toml"))  # the known mistakes, which a finding may name
     files += [path for path in assignment.notebooks if path.exists()]
     for path in sorted(files):
         digest.update(path.name.encode() + path.read_bytes())

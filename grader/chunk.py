@@ -22,6 +22,7 @@ from grader.store import Job, Stored, write_result
 from grader.submissions import SubmissionFile
 
 TRIES = 3
+_KEPT = "known"  # beside the results: how the known mistakes behave
 
 
 @functools.cache
@@ -114,6 +115,8 @@ class Loop:
     def _attempt(self, file: SubmissionFile, submission: Submission, engine: Engine) -> SubmissionResult:
         grading = Grading(self.exercises, self.checks.checks, submission, engine.worker, self.job.limits)
         self.checks.grading = grading
+        if self.job.naming:
+            grading.known = self.checks.knower(engine.worker, self.job.results / _KEPT)
         if self.job.unconfined:
             grading.attempt.note("unconfined", sentence("graded without the whole sandbox, by explicit flag"))
         if file.note:

@@ -15,7 +15,7 @@ the answer is the student's, except behind a construct that hides what is called
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, reduce
 
 from grader.findings import NotAsAsked
@@ -51,6 +51,7 @@ _SHOWN_MARKS = {
     "[None]": N_("indexing with `None`"),
     "requires_grad=": "`requires_grad`",
 }
+_WORK = (ast.Call, ast.BinOp, ast.Compare, ast.Subscript, ast.BoolOp)
 _TOO_DEEP = "code nested too deep to follow"
 
 
@@ -313,6 +314,24 @@ def source_of(name: str, cells: Cells) -> str:
         first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", []))])
         parts.append("\n".join(lines[cell][first - 1 : statement.end_lineno]))
     return "\n\n".join(parts)
+
+
+def computes(names: Iterable[str], cells: Cells, reading: Reading) -> bool:
+    """Does any of these answers work anything out, or are they empty functions?"""
+    try:
+        books = [(name, reach_of(name, tuple(cells), reading).book) for name in names]
+        orders = [(book, one.order) for name, book in books for one in book.visible(name, None) if one.order]
+        return any(_works(book.statements[order - 1][0], reading) for book, order in orders)
+    except TooLarge:
+        return False
+
+
+def _works(statement: ast.stmt, reading: Reading) -> bool:
+    for node in ast.walk(statement):
+        reading.spend()
+        if isinstance(node, _WORK):
+            return True
+    return False
 
 
 def phrase(family: str) -> Text:

@@ -103,11 +103,13 @@ class Contrast(msgspec.Struct, frozen=True):
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """One line of the student's own code in a traceback. ``line`` counts from 1 within the cell."""
+    """One line of the student's own code in a traceback, with those around it. ``line`` counts from 1 in the cell."""
 
     cell: str
     line: int
     code: str
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -138,6 +140,9 @@ class CheckResult(msgspec.Struct, frozen=True):
     """One check of one exercise. ``id`` is the test's name, stable over releases.
 
     Its sentences are in no language yet; `grader.languages` puts them into one.
+
+    ``diagnosis`` is the code of a finding, or of the known mistake that explains all that was seen of the exercise:
+    then ``seen`` is the finding's, and ``next_step`` the mistake's hint.
     """
 
     id: str
@@ -154,6 +159,7 @@ class CheckResult(msgspec.Struct, frozen=True):
     expected: str | None = None
     call: CallShown | None = None
     frames: tuple[Frame, ...] = ()
+    seen: str | None = None
     contrast: Contrast | None = None
 
 

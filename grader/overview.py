@@ -17,9 +17,9 @@ import msgspec
 from grader.course import Assignment, Course
 from grader.how import either, phrase
 from grader.languages import ENGLISH, Language
+from grader.mistakes import mistakes
 from grader.model import Exercise
 from grader.sentences import N_, Text, counted, listed, sentence
-from grader.verify import mistakes
 
 _ROW = re.compile(r"(\w+)\.\s+(.*)")
 _HEAD = (

@@ -7,6 +7,7 @@ notebook of a known assignment in the folder where ``pytest`` was called without
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -15,15 +16,21 @@ from typing import Any
 
 import pytest
 import torch
+from _pytest.runner import runtestprotocol
 
+from grader import traced
 from grader.course import Assignment, Course, CourseError
 from grader.grading import Check, Grading
 from grader.languages import LANGUAGES, Language, chosen, is_chinese
-from grader.model import SubmissionResult
-from grader.notebook import Problem, read_path
-from grader.sandbox.client import Engine, Policy
+from grader.mistakes import Mistake, library
+from grader.model import CheckResult, SubmissionResult
+from grader.notebook import Problem, Submission, read_path
+from grader.observed import Behaviour
+from grader.reuse import Reused
+from grader.sandbox.client import Engine, Policy, Transport
 from grader.sentences import N_, Text, both, sentence
 from grader.student import Student, seed_of
+from grader.tampering import tampering
 
 GRADING = pytest.StashKey["Checks"]()
 _CHECK = pytest.StashKey["Check | None"]()
@@ -55,6 +62,35 @@ class Checks:
         items = [self.items[number] for number in ids]
         for item, following in zip(items, [*items[1:], None], strict=False):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+
+    def knower(
+        self, start: Callable[[], Transport], keep: Path | None = None
+    ) -> Callable[[str, Behaviour], Mistake | None] | None:
+        """What tells the known mistake that behaves as an exercise's answer; None where none is known.
+
+        ``start`` makes the workers in which the course's own mistakes are tried out, ``keep`` is a folder for that.
+        """
+        known = library(self.assignment)
+        if known is None:
+            return None
+        return lambda exercise, seen: known.named(exercise, seen, functools.partial(self.try_out, start), keep)
+
+    def try_out(self, start: Callable[[], Transport], exercise: str, answers: Sequence[Submission]) -> list[Behaviour]:
+        """How an exercise's answer behaves in its checks, for each of some submissions of ours. Nobody is told."""
+        mine = [check for check in self.checks if check.exercise == exercise]
+        before, found = self.grading, []
+        with Reused(start) as reused:
+            for answer in answers:
+                changes_more = tampering([(cell.label, cell.python) for cell in answer.cells])
+                worker = start if changes_more else reused.start
+                own = Grading([self.assignment.exercise(exercise)], mine, answer, worker)
+                self.grading = own
+                for check in own.ordered():
+                    runtestprotocol(self.items[check.id], log=False, nextitem=None)
+                found.append(own.behaviour(exercise))
+                own.close()
+        self.grading = before
+        return found
 
     def begin(self, item: pytest.Item) -> Student:
         """The student for one check."""
@@ -237,6 +273,7 @@ class SelfCheck:
         config.stash[GRADING] = self.checks
         self.engine = Engine(Policy(tuple(assignment.secrets), required=False, modules=assignment.modules))
         self.result: SubmissionResult | None = None
+        self.reports: dict[str, pytest.TestReport] = {}
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -249,6 +286,7 @@ class SelfCheck:
         self.checks.grading = Grading(
             self.checks.assignment.exercises, self.checks.checks, submission, self.engine.worker
         )
+        self.checks.grading.known = self.checks.knower(self.engine.worker)
         order = {check.id: number for number, check in enumerate(self.checks.grading.ordered())}
         items.sort(key=lambda item: order.get(check.id if (check := check_of(item)) else "", len(order)))
 
@@ -259,6 +297,11 @@ class SelfCheck:
         grading = self.checks.grading
         if grading is not None and not session.shouldstop and not session.shouldfail:
             self.checks.run([check.id for check in grading.second_chances()])
+        if grading is not None:
+            self.result = grading.result(self.checks.assignment.name, "", self.path.name)
+            for check in (check for exercise in self.result.exercises for check in exercise.checks):
+                if check.verdict != "passed" and check.id in self.reports:  # told once all checks have been seen
+                    self.reports[check.id].longrepr = _told(check, self.language)
         return outcome
 
     @pytest.hookimpl(wrapper=True)
@@ -269,19 +312,18 @@ class SelfCheck:
         report = yield
         result = record(self.checks, item, call)
         if result is not None and result.verdict != "passed":
-            said = self.language.check(result)
-            report.longrepr = f"{said.title}\n{said.message or ''}\n{said.next_step or ''}".rstrip()
+            report.longrepr = _told(result, self.language)
+            self.reports[result.id] = report
         return report
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The table by exercise."""
         from grader.terminal import summary
 
-        if self.checks.grading is not None:
-            result = self.checks.grading.result(self.checks.assignment.name, "", self.path.name)
+        if self.result is not None:
             totals = {exercise.name: exercise.points for exercise in self.checks.assignment.exercises}
             terminalreporter.section(self.language.gettext("points by exercise"))
-            for line in summary(result, totals, self.engine.missing, self.language):
+            for line in summary(self.result, totals, self.engine.missing, self.language):
                 terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
@@ -289,6 +331,12 @@ class SelfCheck:
         if self.checks.grading is not None:
             self.checks.grading.close()
         self.engine.close()
+
+
+def _told(result: CheckResult, language: Language) -> str:
+    said = language.check(result)
+    lines = [said.title, said.message or "", *traced.lines(result, language), said.next_step or ""]
+    return "\n".join(map(str, lines)).rstrip()
 
 
 def record(checks: Checks, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:

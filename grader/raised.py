@@ -58,6 +58,8 @@ _SIGNS = (
     _Sign("memory", ("MemoryError", "OutOfMemoryError", "_ArrayMemoryError"), ""),
     _Sign("recursion", ("RecursionError",), ""),
     _Sign("assertion", ("AssertionError",), ""),
+    _Sign("no_forward", ("NotImplementedError",), r'is missing the required "forward" function'),
+    _Sign("no_operation", ("NotImplementedError", "RuntimeError"), r"not implemented for '(?P<dtype>\w+)'"),
     _Sign("stub", ("NotImplementedError",), r"^$"),
 )
 

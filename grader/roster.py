@@ -66,8 +66,9 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Mistake(msgspec.Struct, frozen=True):
-    """What ``count`` students share: what it says, and the first of them."""
+    """What ``count`` students share, and the first of them. ``name`` is that of a known mistake, ``said`` then its hint."""
 
+    name: str
     said: str
     count: int
     answers: tuple[Answer, ...]
@@ -196,15 +197,20 @@ def _mistakes(answers: Iterable[Answer], language: Language) -> tuple[Mistake, .
                 checks[code].append(check)
     ranked = sorted(made, key=lambda code: (-len(made[code]), code))[:_MISTAKES]
     return tuple(
-        Mistake(_said(code, checks[code], language), len(made[code]), tuple(islice(made[code].values(), _NAMED)))
+        Mistake(*_said(code, checks[code], language), len(made[code]), tuple(islice(made[code].values(), _NAMED)))
         for code in ranked
     )
 
 
-def _said(code: str, checks: Sequence[CheckResult], language: Language) -> str:
-    """The message that most of these checks have; where they differ too much, what it says of any input."""
+def _said(code: str, checks: Sequence[CheckResult], language: Language) -> tuple[str, str]:
+    """The name and the hint of a known mistake; of anything else the message that most of these checks have.
+
+    Where messages differ too much, it is what can be said for any input.
+    """
+    if checks[0].seen:
+        return code.replace("_", " "), str(checks[0].next_step or "")
     messages = Counter(str(check.message or "") for check in checks)
     commonest = min(messages, key=lambda message: (-messages[message], message))
     if 2 * messages[commonest] > len(checks) or code not in wording.CODES:
-        return commonest
-    return language.say(wording.message(Finding(checks[0].reason or "wrong", code), hidden=True))
+        return "", commonest
+    return "", language.say(wording.message(Finding(checks[0].reason or "wrong", code), hidden=True))

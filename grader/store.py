@@ -21,7 +21,10 @@ class Stored(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Job:
-    """What every chunk of a batch has in common; plain data, so that it can go to another process or machine."""
+    """What every chunk of a batch has in common; plain data, so that it can go to another process or machine.
+
+    ``naming`` says whether known mistakes are named: trying them out takes a while, and changes no point.
+    """
 
     root: Path
     assignment: str
@@ -30,6 +33,7 @@ class Job:
     only: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     unconfined: bool = False
+    naming: bool = True
 
 
 def write_result(folder: Path, stored: Stored) -> None:

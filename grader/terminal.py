@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from grader import traced
 from grader.languages import ENGLISH, Language
 from grader.model import CheckResult, ExerciseResult, SubmissionResult
 from grader.names import printable
@@ -70,6 +71,7 @@ def finding_lines(check: CheckResult, language: Language = ENGLISH) -> Iterator[
     yield printable(language.say(check.message or ""))
     if check.call is not None:
         yield language.say(sentence("the call was %(call)s", call=printable(check.call.text)))
+    yield from traced.lines(check, language)
     if check.next_step:
         yield printable(language.say(check.next_step))
 

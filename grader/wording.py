@@ -22,7 +22,9 @@ __all__ = ["CODES", "message", "next_step"]
 
 _FACT = re.compile(r"%\((\w+)\)s")
 _LONGEST = 200  # characters of one fact
-_SAFE = frozenset({"what", "axis", "slices", "got_type", "expected_type", "got_dtype", "expected_dtype", "globals"})
+_SAFE = frozenset(
+    {"what", "axis", "slices", "step", "got_type", "expected_type", "got_dtype", "expected_dtype", "globals"}
+)
 
 
 def message(finding: Finding, *, hidden: bool = False) -> Sentence:
@@ -96,8 +98,8 @@ def _first(sentences: tuple[str, ...], facts: Mapping[str, Text]) -> Sentence | 
 
 
 _RESULT = "the result"
-_PHRASES = ("slices", "asked", "kind", "how")  # facts that may be words of ours: these are looked up
-_SLICES = (N_("rows"), N_("columns"), N_("channels"), N_("entries"))
+_PHRASES = ("slices", "step", "asked", "kind", "how")  # facts that may be words of ours: these are looked up
+_SLICES = (N_("rows"), N_("columns"), N_("channels"), N_("entries"), N_("too early"), N_("too late"))
 
 # What suites call the thing that they look at. Another name stays as it is.
 _ABOUT = {
@@ -333,6 +335,21 @@ _CATALOGUE: dict[str, _Entry] = {
             N_("%(what)s has another shape than expected: axis %(axis)s has another size."),
         ),
         (N_("What does axis %(axis)s stand for, and which input or argument gives it its size?"),),
+    ),
+    "size_of_images": _Entry(
+        (
+            N_(
+                "%(what)s has shape %(got_shape)s where %(expected_shape)s is expected: "
+                "the number of places along the height and the width is another one."
+            ),
+            N_("%(what)s has another height and another width than expected."),
+        ),
+        (
+            N_(
+                "Count by hand in how many places the kernel fits into one row: with the padding on both sides, "
+                "in steps of the stride, the first place included."
+            ),
+        ),
     ),
     "axis_gone": _Entry(
         (
@@ -594,6 +611,21 @@ _CATALOGUE: dict[str, _Entry] = {
         (N_("%(what)s is reversed along axis %(axis)s."),),
         (N_("In which direction do your indices run?"),),
     ),
+    "shifted": _Entry(
+        (
+            N_("%(what)s is right, but everything stands one place %(step)s along axis %(axis)s."),
+            N_("%(what)s is right, but everything stands one place off along axis %(axis)s."),
+        ),
+        (N_("Where does the first index, or the first window, begin: one place too early or too late?"),),
+    ),
+    "kernel_flipped": _Entry(
+        (N_("%(what)s is what the kernels give when they are flipped in both directions."),),
+        (N_("Mathematics flips the kernel in a convolution. Does `F.conv2d`?"),),
+    ),
+    "kernel_transposed": _Entry(
+        (N_("%(what)s is what the kernels give when their rows and columns are swapped."),),
+        (N_("Try a kernel that is not symmetric: do its rows still meet the rows of the image?"),),
+    ),
     "reread": _Entry(
         (N_("%(what)s holds the expected numbers, but they were reshaped while their axes were in another order."),),
         (N_("`reshape` and `view` keep the order in memory: `transpose` or `permute` first, then reshape."),),
@@ -751,6 +783,17 @@ _CATALOGUE: dict[str, _Entry] = {
             N_("Your code reads an attribute that is not there."),
         ),
         (N_("Is the name spelled as where it was set, and was it set before?"),),
+    ),
+    "no_forward": _Entry(
+        (N_("The module has no method `forward`, which a call of it runs."),),
+        (N_("Define `forward(self, x)` in the class: mind the spelling and the indentation."),),
+    ),
+    "no_operation": _Entry(
+        (
+            N_("An operator or function in your code does not work on numbers of this kind: %(text)s"),
+            N_("An operator or function in your code does not work on numbers of this kind."),
+        ),
+        (N_("`^`, `&`, `|` and `~` work on bits and on True and False; a power is `**`. Look at the dtypes too."),),
     ),
     "no_super_init": _Entry(
         (N_("A parameter was assigned before `nn.Module` was set up."),),

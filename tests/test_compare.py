@@ -86,6 +86,7 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "merged": (assert_close, IMAGES.flatten(2), IMAGES),
     "same count": (assert_close, torch.zeros(4, 3), torch.zeros(2, 6)),
     "size": (assert_close, IMAGES[:, :, :-1], IMAGES),
+    "size of images": (assert_close, IMAGES[:, :, 1:, :-1], IMAGES),
     "axis gone": (assert_close, X.sum(0), X),
     "axis gone unclear": (assert_close, S.sum(0), S),
     "axis left": (assert_close, IMAGES, IMAGES.sum(0)),
@@ -158,6 +159,10 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "zero slices": (assert_close, M * tensor([[0.0], [1], [0], [1]]), M),
     "equal slices": (assert_close, M[[2, 2, 2, 2]], M),
     "equal columns": (assert_close, M.sum(1, keepdim=True).expand(4, 3), M),
+    "shifted early": (assert_close, torch.cat([V[1:], tensor([9.0])]), V),
+    "shifted late": (assert_close, pad(IMAGES[:, :, :, :-1], (1, 0), value=7.5), IMAGES),
+    "kernel flipped": (partial(assert_close, instead={"kernel_flipped": lambda: X + 1}), X + 1, X),
+    "kernel transposed": (partial(assert_close, instead={"kernel_transposed": lambda: -X}), -X, X),
     "border": (assert_close, pad(IMAGES[:, :, 1:-1, 1:-1], (1, 1, 1, 1), value=7.5), IMAGES),
     "values": (assert_close, M + tensor([[0, 0, 0], [0, 0.5, 0.25], [0, 0, -2], [1, 0, 0]]), M),
     "values all": (assert_close, M.sin() + 2, M),
@@ -482,3 +487,20 @@ def test_any_two_plain_values_are_equal_or_told_apart(got: object, expected: obj
         if finding := told(check, got, expected):
             assert finding.code in CODES
             assert len(str(message(finding))) < 1500
+
+
+def test_what_other_checks_contradict_is_taken_back() -> None:
+    def found(code: str, **facts: str) -> Finding:
+        return Finding("wrong", code, {"what": "the loss", **facts})
+
+    root = finding_of(partial(assert_close, what="the loss"), tensor(1.3), tensor(1.69))
+    assert root.code == "root"
+    assert compare.settled(root, [root, found("value")]).code == "value"
+    assert compare.settled(root, [root, root, found("extra_axis"), Finding("wrong", "value", {"what": "w"})]) is root
+    assert compare.settled(found("flipped", axis="0"), [found("reordered")]).code == "reordered"
+    half = found("factor_half", factor="0.5")
+    assert compare.settled(half, [half, half]) is half
+    part = compare.settled(half, [half, found("factor_one_over_size", factor="0.125", size="8")])
+    assert str(message(part)) == "The loss is 0.5 = 1/2 times what is expected."
+    double = compare.settled(found("factor_two", factor="2"), [half, found("factor_two", factor="2")])
+    assert str(message(double)) == "The loss is 2 times what is expected."

@@ -26,6 +26,7 @@ FACTS = {
     "axis": "1",
     "axes": "1 and 2",
     "slices": "columns",
+    "step": "too early",
     "size": "8",
     "got_type": "list",
     "expected_type": "tensor",
@@ -75,7 +76,7 @@ FACTS = {
 }
 
 # What a hidden check may show: names that the suite, the notebook's text or a closed list give, never a run.
-SHOWN_ALWAYS = {"what", "axis", "slices", "got_type", "expected_type", "got_dtype", "expected_dtype", "globals"}
+SHOWN_ALWAYS = {"what", "axis", "slices", "step", "got_type", "expected_type", "got_dtype", "expected_dtype", "globals"}
 SHOWN_FOR = {
     "missing": {"name"},
     "stub": {"name"},

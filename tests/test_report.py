@@ -554,6 +554,33 @@ def test_class_page() -> None:
     assert order == sorted(order)
 
 
+def mistakes_of(*checks: CheckResult) -> str:
+    """What the class page says of one exercise that each of these checks failed for somebody."""
+    results = [submission(f"s{i}", exercises=(answer(MSE, 0.0, "failed", [c]),)) for i, c in enumerate(checks)]
+    return (
+        Page(roster.class_page(results, EXERCISES, {})).text.partition("Commonest mistakes")[2].partition("Students")[0]
+    )
+
+
+def test_a_known_mistake_goes_by_its_name_and_hint() -> None:
+    known = msgspec.structs.replace(WRONG_MSE, diagnosis="half_the_batch", seen="factor")
+    other = msgspec.structs.replace(known, message="Another number.")
+    text = mistakes_of(known, other, RAISED)
+    assert f"2 of 3 half the batch · {WRONG_MSE.next_step}" in text
+    assert "1 of 3" in text
+
+
+def test_messages_that_differ_are_told_without_their_numbers() -> None:
+    messages = ("The result is 3 times what is expected.", "The result is 8 times what is expected.")
+    text = mistakes_of(*(msgspec.structs.replace(WRONG_MSE, message=message) for message in messages))
+    assert "2 of 2 The result is what is expected times a constant." in text
+
+
+def test_of_many_students_the_first_are_named() -> None:
+    text = mistakes_of(*[WRONG_MSE] * 50)
+    assert "and 10 more" in text
+
+
 def test_class_page_of_nobody() -> None:
     assert "No submissions" in Page(roster.class_page([], EXERCISES, {})).text
 

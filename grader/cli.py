@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from grader import batch, report
+from grader import batch, exports, report, roster
 from grader.course import Assignment, Course, CourseError
 from grader.findings import EngineError
 from grader.languages import ENGLISH, LANGUAGES, Language, chosen
@@ -31,7 +31,7 @@ from grader.names import printable
 from grader.sandbox.client import Limits
 from grader.sandbox.confine import die_with_parent
 from grader.sentences import N_, Told, counted, sentence
-from grader.store import Job, write_whole
+from grader.store import Job, cache_folder, write_whole
 from grader.submissions import SubmissionFile, SubmissionsError, find
 from grader.terminal import class_table
 
@@ -176,7 +176,8 @@ def _grade(
 ) -> int:
     console, out = Console(), options.out
     limits = Limits(options.time_limit, options.time_limit * 4, options.memory << 20)
-    protected = (*map(str, assignment.secrets), str(options.submissions.absolute()), str(out.absolute()))
+    places = options.submissions.absolute(), out.absolute(), cache_folder()
+    protected = (*map(str, assignment.secrets), *map(str, places))
     job = Job(course.root, assignment.name, (out / "results").absolute(), protected, only, limits, options.unconfined)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="grader-in-") as scratch:
@@ -265,15 +266,15 @@ def write_outputs(
 ) -> None:
     """Write ``results.jsonl``, ``grades.csv``, the feedback pages and the class page; each whole, or not at all."""
     exercises = [exercise for exercise in assignment.exercises if not only or exercise.name in only]
-    write_whole(out / "results.jsonl", b"".join(report.results_line(result) for result in results))
-    report.write_grades_csv(results, out / "grades.csv")
+    write_whole(out / "results.jsonl", b"".join(exports.results_line(result) for result in results))
+    exports.write_grades_csv(results, out / "grades.csv")
     links = {}
     for result in results:
         page = out / "feedback" / result.student / assignment.name / f"{assignment.name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         write_whole(page, report.student_page(result, exercises, language).encode())
         links[result.student] = page.relative_to(out).as_posix()
-    write_whole(out / "index.html", report.class_page(results, exercises, links, language).encode())
+    write_whole(out / "index.html", roster.class_page(results, exercises, links, language).encode())
 
 
 def _verdict(results: Sequence[SubmissionResult], trouble: str | None, language: Language) -> int:

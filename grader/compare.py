@@ -19,10 +19,12 @@ import torch
 from torch import Tensor
 
 from grader import diagnosis
+from grader.contrast import contrast
 from grader.diagnosis import Diagnosis
 from grader.findings import Mismatch
-from grader.model import Finding
-from grader.show import dtype_text, plain, readable, show, type_text
+from grader.legible import plain
+from grader.model import Contrast, Finding
+from grader.show import dtype_text, readable, show, type_text
 
 __all__ = ["assert_close", "assert_equal", "show"]
 
@@ -109,7 +111,24 @@ def _demand(got: Any, expected: Any, what: str, rule: _Rule, instead: Mapping[st
     if isinstance(difference.expected, Tensor | np.ndarray):  # the item tells more than a list of tensors
         got, expected = difference.got, difference.expected
     facts = {"what": what, "where": difference.where, **difference.found.facts}
-    raise Mismatch(Finding("wrong", code, facts, got=show(got), expected=show(expected)))
+    beside = _beside(got, expected, rule)
+    raise Mismatch(Finding("wrong", code, facts, got=show(got), expected=show(expected), contrast=beside))
+
+
+def _beside(got: Any, expected: Any, rule: _Rule) -> Contrast | None:
+    """Two tensors or arrays element by element, for a report."""
+    if isinstance(expected, np.ndarray) and type(got) is np.ndarray and got.dtype.kind in "biuf":
+        got, expected = torch.from_numpy(got.copy()), torch.from_numpy(expected.copy())
+    if type(got) not in _TENSORS or not isinstance(expected, Tensor):
+        return None
+    got, expected = got.detach(), expected.detach()
+    if got.shape != expected.shape or got.dtype != expected.dtype or not readable(got):
+        return contrast(got, expected, None)
+    return contrast(got, expected, rule.right(got, expected, _rtol(expected, rule)))
+
+
+def _rtol(expected: Tensor, rule: _Rule) -> float:
+    return 0.0 if rule.exact else diagnosis.rtol_of(expected.dtype)
 
 
 def settled(finding: Finding, others: Iterable[Finding]) -> Finding:
@@ -212,7 +231,7 @@ def _tensors(got: Any, expected: Tensor, rule: _Rule) -> Diagnosis | None:
         return diagnosis.shapes(got, expected)
     if got.dtype != expected.dtype:
         return _dtypes(got.dtype, expected.dtype)
-    right = rule.right(got, expected, 0.0 if rule.exact else diagnosis.rtol_of(expected.dtype))
+    right = rule.right(got, expected, _rtol(expected, rule))
     return None if bool(right.all()) else diagnosis.values(got, expected, right)
 
 

@@ -17,6 +17,9 @@ from grader.sentences import N_, Sentence, Told, sentence
 CHECK = "check-"
 _HEADING = re.compile(r"#{1,6}\s+(.+)")
 
+# The line of a prompt that names what to read again, in either language.
+REREAD = re.compile(r"^(?:Read again: |重读：)(.+?)[.。]?$", re.MULTILINE)
+
 
 class CourseError(Told):
     """The course's own folders or notebooks are not as they should be; one line with what, where and what to do."""

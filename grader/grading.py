@@ -379,6 +379,7 @@ def failed(check: Check, finding: Finding, call: Any) -> CheckResult:
         expected=None if check.hidden else finding.expected,
         call=None if check.hidden else call,
         frames=() if check.hidden else finding.frames,
+        contrast=None if check.hidden else finding.contrast,
     )
 
 

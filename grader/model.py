@@ -80,6 +80,28 @@ class Shown(msgspec.Struct, frozen=True):
     text: str
 
 
+class Grid(msgspec.Struct, frozen=True):
+    """A small tensor: its elements as text, in the order of `reshape(-1)`."""
+
+    shape: tuple[int, ...]
+    cells: tuple[str, ...]
+
+
+class Contrast(msgspec.Struct, frozen=True):
+    """Two tensors beside each other: whole when they are small, as a map of where they differ when they are not.
+
+    ``levels`` has a digit for each place of a table or a map, row by row: 0 is right, 4 is far off. Without it the two
+    cannot be compared element by element. ``wrong`` of ``count`` elements were not accepted.
+    """
+
+    got: Grid | None = None
+    expected: Grid | None = None
+    delta: Grid | None = None
+    levels: tuple[str, ...] = ()
+    wrong: int = 0
+    count: int = 0
+
+
 class Frame(msgspec.Struct, frozen=True):
     """One line of the student's own code in a traceback, with those around it. ``line`` counts from 1 in the cell."""
 
@@ -103,6 +125,7 @@ class Finding(msgspec.Struct, frozen=True):
     got: str | None = None
     expected: str | None = None
     frames: tuple[Frame, ...] = ()
+    contrast: Contrast | None = None
 
 
 class CallShown(msgspec.Struct, frozen=True):
@@ -137,6 +160,7 @@ class CheckResult(msgspec.Struct, frozen=True):
     call: CallShown | None = None
     frames: tuple[Frame, ...] = ()
     seen: str | None = None
+    contrast: Contrast | None = None
 
 
 class ExerciseResult(msgspec.Struct, frozen=True):

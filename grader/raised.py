@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from grader.show import plain
+from grader.legible import plain
 
 _LONGEST = 2000  # characters looked at
 

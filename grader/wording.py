@@ -14,9 +14,9 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from grader.legible import plain
 from grader.model import Finding
 from grader.sentences import N_, Sentence, Text, joined, sentence
-from grader.show import plain
 
 __all__ = ["CODES", "message", "next_step"]
 

@@ -18,7 +18,7 @@ import pytest
 
 from grader import batch
 from grader.cli import main
-from grader.report import results_line
+from grader.exports import results_line
 from grader.sandbox.client import Limits
 from grader.store import Job
 from grader.submissions import find

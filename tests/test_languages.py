@@ -12,14 +12,14 @@ import msgspec
 import pytest
 from babel.messages import Message
 
-from grader import report
+from grader import exports, report, roster
 from grader.cli import main
 from grader.course import Course
 from grader.grading import Check, failed
 from grader.languages import ENGLISH, LANGUAGES, Language, chosen, is_chinese
 from grader.model import CallShown, Exercise, ExerciseResult, Finding, SubmissionResult
 from grader.overview import table
-from grader.report import templates_dir
+from grader.pages import templates_dir
 from grader.sentences import Sentence, both, counted, joined, listed, place, sentence
 from grader.terminal import summary
 from tests import messages
@@ -242,7 +242,7 @@ def test_a_stored_result_is_worded_when_it_is_read() -> None:
     assert not re.search("[\u4e00-\u9fff]", stored.decode())
     again = msgspec.json.decode(stored, type=SubmissionResult)
     assert again == result
-    assert report.results_line(again) == report.results_line(result)
+    assert exports.results_line(again) == exports.results_line(result)
     for language in LANGUAGES.values():
         assert report.student_page(again, [RELU], language) == report.student_page(result, [RELU], language)
 
@@ -262,8 +262,8 @@ def test_the_pages_in_chinese() -> None:
     assert "<i>" not in page
     assert "<b>" not in page
     assert "Zeros.\n" not in page
-    shown = report.class_page([graded(WRONG)], [RELU], {"ada": "x.html"}, zh)
-    assert "最常见的问题" in shown
+    shown = roster.class_page([graded(WRONG)], [RELU], {"ada": "x.html"}, zh)
+    assert "最常见的错误" in shown
     assert "单元格出错" in shown
     wrong = graded(WRONG).exercises[0]
     assert "的梯度的形状与期望的不同" in report.inline(wrong, 2, zh)

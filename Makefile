@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all setup demo test lint types mutate bench release clean
+.PHONY: all setup demo test lint types messages mutate bench release clean
 
 all: lint types test
 
@@ -32,6 +32,9 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+messages: $(READY)
+	$(BIN)/python -m tests.messages
 
 mutate: $(READY)
 	$(BIN)/python -m tests.mutate

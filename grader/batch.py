@@ -16,6 +16,7 @@ from pathlib import Path
 
 from grader.course import Assignment, Course
 from grader.model import ExerciseResult, SubmissionResult
+from grader.sentences import Text, sentence
 from grader.store import Job, read_results
 from grader.submissions import SubmissionFile
 
@@ -93,7 +94,7 @@ def run(
         if not broken:
             break
     current = _current(job, keyed)
-    why = trouble or "the process that graded it ended"
+    why = trouble or sentence("the process that graded it ended")
     results = [current.get(name) or _lost(assignment, job, file, why) for name, (file, _key) in keyed.items()]
     return sorted(results, key=lambda result: result.student), trouble
 
@@ -135,7 +136,7 @@ def _fresh(folder: Path, todo: Sequence[tuple[SubmissionFile, str]]) -> int:
     return sum(1 for entry in os.scandir(folder) if entry.name in names)
 
 
-def _lost(assignment: Assignment, job: Job, file: SubmissionFile, why: str) -> SubmissionResult:
+def _lost(assignment: Assignment, job: Job, file: SubmissionFile, why: Text) -> SubmissionResult:
     """The result of a submission that has none: *not run*, every exercise of it."""
     exercises = [e for e in assignment.exercises if not job.only or e.name in job.only]
     return SubmissionResult(
@@ -146,6 +147,6 @@ def _lost(assignment: Assignment, job: Job, file: SubmissionFile, why: str) -> S
         score=0.0,
         max_score=sum(exercise.points for exercise in exercises),
         flags=("engine",),
-        problem=f"not graded: {why}"[:500],
+        problem=sentence("not graded: %(why)s", why=why[:480] if isinstance(why, str) else why),
         exercises=tuple(ExerciseResult(e.name, 0.0, e.points, "not_run", (), e.title) for e in exercises),
     )

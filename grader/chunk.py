@@ -17,6 +17,7 @@ from grader.model import Exercise, Flag, SubmissionResult
 from grader.notebook import Problem, Submission, read_path
 from grader.plugin import GRADING, Checks, load_reference, record, suite_arguments
 from grader.sandbox.client import Engine, Policy
+from grader.sentences import Text, sentence
 from grader.store import Job, Stored, write_result
 from grader.submissions import SubmissionFile
 
@@ -32,9 +33,15 @@ def _engine(policy: Policy) -> Engine:
     return engine
 
 
+@functools.lru_cache(maxsize=8)
+def _policy(job: Job) -> Policy:
+    modules = Course(job.root).assignment(job.assignment).modules
+    return Policy(job.protected, not job.unconfined, not job.unconfined, job.limits, modules)
+
+
 def engine_for(job: Job) -> Engine:
     """This process's engine for a batch."""
-    return _engine(Policy(job.protected, not job.unconfined, not job.unconfined, job.limits))
+    return _engine(_policy(job))
 
 
 class Loop:
@@ -90,7 +97,7 @@ class Loop:
         try:
             return self._grade(file)
         except Exception as error:  # ours: nothing a student wrote may stop the others
-            problem = f"the grader failed: {type(error).__name__}: {error}"[:500]
+            problem = sentence("the grader failed: %(why)s", why=f"{type(error).__name__}: {error}"[:480])
             return self._whole(file, problem, ("engine",), ours=True)
 
     def _grade(self, file: SubmissionFile) -> SubmissionResult:
@@ -111,7 +118,7 @@ class Loop:
         if self.job.naming:
             grading.known = self.checks.knower(engine.worker, self.job.results / _KEPT)
         if self.job.unconfined:
-            grading.attempt.note("unconfined", "graded without the whole sandbox, by explicit flag")
+            grading.attempt.note("unconfined", sentence("graded without the whole sandbox, by explicit flag"))
         if file.note:
             grading.attempt.notes.append(file.note)
         try:
@@ -129,7 +136,7 @@ class Loop:
         return [e for e in self.checks.assignment.exercises if not only or e.name in only]
 
     def _whole(
-        self, file: SubmissionFile, problem: str, flags: tuple[Flag, ...], ours: bool = False
+        self, file: SubmissionFile, problem: Text, flags: tuple[Flag, ...], ours: bool = False
     ) -> SubmissionResult:
         return whole_failure(
             self.exercises, self.checks.checks, assignment=self.job.assignment, student=file.student,

@@ -25,10 +25,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from grader import batch, report
 from grader.course import Assignment, Course, CourseError
 from grader.findings import EngineError
+from grader.languages import ENGLISH, LANGUAGES, Language, chosen
 from grader.model import SubmissionResult
 from grader.names import printable
 from grader.sandbox.client import Limits
 from grader.sandbox.confine import die_with_parent
+from grader.sentences import N_, Told, counted, sentence
 from grader.store import Job, write_whole
 from grader.submissions import SubmissionFile, SubmissionsError, find
 from grader.terminal import class_table
@@ -36,79 +38,126 @@ from grader.terminal import class_table
 OK, NOT_RUN, UNUSABLE = 0, 1, 2
 
 
-class Unusable(Exception):
+class Unusable(Told):
     """The arguments cannot be used: one line that says what, where, and what to do."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The arguments of all commands."""
-    top = argparse.ArgumentParser(prog="grader", description="Grade notebooks of fastai book chapter 17.")
+def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
+    """The arguments of all commands, explained in one language."""
+    _ = language.gettext
+    top = argparse.ArgumentParser(prog="grader", description=_("Grade notebooks of fastai book chapter 17."))
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    spoken, workers, course = _speaking(language), _working(language), _placed(language)
     grade = commands.add_parser(
         "grade",
-        help="grade a folder or zip of notebooks",
-        description="Grade every notebook of a folder or zip: results.jsonl, grades.csv, feedback/, index.html.",
-        epilog="Exit codes: 0 all graded; 1 something was not run through no fault of a student; 2 unusable arguments.",
+        parents=[workers, course, spoken],
+        help=_("grade a folder or zip of notebooks"),
+        description=_("Grade every notebook of a folder or zip: results.jsonl, grades.csv, feedback/, index.html."),
+        epilog=_(
+            "Exit codes: 0 all graded; 1 something was not run through no fault of a student; 2 unusable arguments."
+        ),
     )
-    grade.add_argument("assignment", help="name of the assignment, e.g. ch17")
-    grade.add_argument("submissions", type=Path, help="submitted/<student>/<assignment>/*.ipynb, *.ipynb, or a zip")
-    grade.add_argument("--out", type=Path, required=True, help="folder for the results (made when missing)")
-    grade.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
-    grade.add_argument("--only", default="", metavar="NAMES", help="grade these exercises only, e.g. relu,mse")
-    grade.add_argument("--time-limit", type=float, default=5.0, metavar="SECONDS", help="CPU time a call may take (5)")
-    grade.add_argument("--memory", type=int, default=1024, metavar="MB", help="memory a notebook may use (1024)")
-    grade.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
-    grade.add_argument("--unconfined", action="store_true", help="go on where the sandbox is incomplete; is recorded")
+    grade.add_argument("assignment", help=_("name of the assignment, e.g. ch17"))
+    grade.add_argument("submissions", type=Path, help=_("submitted/<student>/<assignment>/*.ipynb, *.ipynb, or a zip"))
+    grade.add_argument("--out", type=Path, required=True, help=_("folder for the results (made when missing)"))
+    grade.add_argument("--only", default="", metavar="NAMES", help=_("grade these exercises only, e.g. relu,mse"))
+    grade.add_argument(
+        "--time-limit", type=float, default=5.0, metavar="SECONDS", help=_("CPU time a call may take (5)")
+    )
+    grade.add_argument("--memory", type=int, default=1024, metavar="MB", help=_("memory a notebook may use (1024)"))
+    grade.add_argument(
+        "--unconfined", action="store_true", help=_("go on where the sandbox is incomplete; is recorded")
+    )
     grade.set_defaults(run=grade_command)
     check = commands.add_parser(
         "verify",
-        help="check the course itself",
-        description="Check a course: the reference gets full points, the stub none, each known mistake is caught, "
-        "each right variant passes, points agree; prompts and hints speak both languages; the release is what nbgrader "
-        "makes of the source, without a line of a solution or a hidden test; nothing else lies about.",
-        epilog="Exit codes: 0 all in order; 1 something is off (a line each); 2 unusable arguments.",
+        parents=[workers, course, spoken],
+        help=_("check the course itself"),
+        description=_(
+            "Check a course: the reference gets full points, the stub none, each known mistake is caught, each right "
+            "variant passes, points agree; prompts and hints speak both languages; the release is what nbgrader makes "
+            "of the source, without a line of a solution or a hidden test; nothing else lies about."
+        ),
+        epilog=_("Exit codes: 0 all in order; 1 something is off (a line each); 2 unusable arguments."),
     )
-    check.add_argument("assignment", nargs="?", help="name of the assignment (default: all)")
-    check.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
-    check.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
+    check.add_argument("assignment", nargs="?", help=_("name of the assignment (default: all)"))
     check.set_defaults(run=verify_command)
     page = commands.add_parser(
         "table",
-        help="write what is asked and how it is graded",
-        description="Print a page in Markdown: each exercise's question, answer, checks and known mistakes.",
+        parents=[course, spoken],
+        help=_("write what is asked and how it is graded"),
+        description=_("Print a page in Markdown: each exercise's question, answer, checks and known mistakes."),
     )
-    page.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
     page.set_defaults(run=table_command)
     return top
 
 
+def _speaking(language: Language) -> argparse.ArgumentParser:
+    part = argparse.ArgumentParser(add_help=False)
+    text = language.gettext("language of pages and messages (default: the locale's)")
+    part.add_argument("--lang", choices=sorted(LANGUAGES), help=text)
+    return part
+
+
+def _working(language: Language) -> argparse.ArgumentParser:
+    part = argparse.ArgumentParser(add_help=False)
+    text = language.gettext("processes (default: one a core)")
+    part.add_argument("--workers", type=int, default=os.cpu_count() or 1, help=text)
+    return part
+
+
+def _placed(language: Language) -> argparse.ArgumentParser:
+    part = argparse.ArgumentParser(add_help=False)
+    text = language.gettext("the course's folder (default: here, or above)")
+    part.add_argument("--course", type=Path, default=Path(), help=text)
+    return part
+
+
+def _language(arguments: Sequence[str]) -> Language:
+    """The language that the arguments ask for, before anything is said about them."""
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--lang")
+    code = first.parse_known_args([word for word in arguments if word != "--"])[0].lang
+    return chosen(code if code in LANGUAGES else None)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the ``grader`` command; returns the exit code."""
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    language = _language(given)
+    options = parser(language).parse_args(given)
     try:
-        return int(options.run(options))
-    except (Unusable, CourseError, SubmissionsError, EngineError) as error:
-        print(f"grader: {error}", file=sys.stderr)
-        return UNUSABLE
+        return int(options.run(options, language))
+    except (Unusable, CourseError, SubmissionsError) as error:
+        return _refused(language.say(error.said))
+    except EngineError as error:
+        return _refused(str(error))
     except KeyboardInterrupt:
-        print("grader: stopped; what was graded is kept, the same command goes on from there", file=sys.stderr)
+        print("grader: " + language.gettext(_STOPPED), file=sys.stderr)
         return NOT_RUN
     except OSError as error:
-        print(f"grader: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
-        return UNUSABLE
+        return _refused(f"{error.filename or ''}: {error.strerror or error}")
 
 
-def grade_command(options: argparse.Namespace) -> int:
+_STOPPED = N_("stopped; what was graded is kept, the same command goes on from there")
+
+
+def _refused(text: str) -> int:
+    print(f"grader: {text}", file=sys.stderr)
+    return UNUSABLE
+
+
+def grade_command(options: argparse.Namespace, language: Language) -> int:
     """``grader grade``: from a folder of notebooks to results, pages and a table."""
     course = Course.find(options.course)
     assignment = course.assignment(options.assignment)
     only = _only(options.only, assignment)
     if options.workers < 1 or options.time_limit <= 0 or options.memory < 64:
-        raise Unusable("--workers must be 1 or more, --time-limit above 0, --memory 64 or more")
+        raise Unusable(sentence("--workers must be 1 or more, --time-limit above 0, --memory 64 or more"))
     out: Path = options.out
     (out / "results").mkdir(parents=True, exist_ok=True)
     with _alone(out):
-        return _grade(options, course, assignment, only)
+        return _grade(options, course, assignment, only, language)
 
 
 @contextlib.contextmanager
@@ -118,10 +167,13 @@ def _alone(out: Path) -> Iterator[None]:
         with FileLock(out / ".lock", timeout=0):
             yield
     except Timeout:
-        raise Unusable(f"{out}: another command is writing there; wait for it, or name another folder") from None
+        text = N_("%(path)s: another command is writing there; wait for it, or name another folder")
+        raise Unusable(sentence(text, path=out)) from None
 
 
-def _grade(options: argparse.Namespace, course: Course, assignment: Assignment, only: tuple[str, ...]) -> int:
+def _grade(
+    options: argparse.Namespace, course: Course, assignment: Assignment, only: tuple[str, ...], language: Language
+) -> int:
     console, out = Console(), options.out
     limits = Limits(options.time_limit, options.time_limit * 4, options.memory << 20)
     protected = (*map(str, assignment.secrets), str(options.submissions.absolute()), str(out.absolute()))
@@ -129,30 +181,37 @@ def _grade(options: argparse.Namespace, course: Course, assignment: Assignment, 
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="grader-in-") as scratch:
         files = find(options.submissions.absolute(), assignment.name, Path(scratch))
-        results, trouble = _run(console, job, files, options.workers)
-    write_outputs(out, assignment, only, results)
-    class_table(console, results)
+        results, trouble = _run(console, job, files, options.workers, language)
+    write_outputs(out, assignment, only, results, language)
+    class_table(console, results, language)
     seconds = time.monotonic() - began
     page = (out / "index.html").absolute()
-    console.print(f"{len(results)} submissions in {seconds:.1f} s; class page: {page}", highlight=False, soft_wrap=True)
-    return _verdict(results, trouble)
+    said = counted(
+        "%(count)s submission in %(seconds)s s; class page: %(page)s",
+        "%(count)s submissions in %(seconds)s s; class page: %(page)s",
+        len(results),
+        seconds=f"{seconds:.1f}",
+        page=page,
+    )
+    console.print(language.say(said), highlight=False, soft_wrap=True, markup=False)
+    return _verdict(results, trouble, language)
 
 
-def table_command(options: argparse.Namespace) -> int:
+def table_command(options: argparse.Namespace, language: Language) -> int:
     """``grader table``: the page on standard output."""
     from grader.overview import table
 
-    print(table(Course.find(options.course)), end="")
+    print(table(Course.find(options.course), language), end="")
     return OK
 
 
-def verify_command(options: argparse.Namespace) -> int:
+def verify_command(options: argparse.Namespace, language: Language) -> int:
     """``grader verify``: what was counted for each assignment, and a line for each thing that is off."""
     from grader.release import strays
     from grader.verify import verify
 
     if options.workers < 1:
-        raise Unusable("--workers must be 1 or more")
+        raise Unusable(sentence("--workers must be 1 or more"))
     course = Course.find(options.course)
     off = 0
     for problem in strays(course):
@@ -164,29 +223,34 @@ def verify_command(options: argparse.Namespace) -> int:
         for problem in problems:
             print(f"  {printable(problem)}")
         off += len(problems)
-    print("all in order" if not off else f"{off} things are off")
+    print(language.say(counted("%(count)s thing is off", "%(count)s things are off", off) if off else _IN_ORDER))
     return OK if not off else NOT_RUN
+
+
+_IN_ORDER = sentence("all in order")
 
 
 def _only(text: str, assignment: Assignment) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     known = [exercise.name for exercise in assignment.exercises]
     if unknown := [name for name in names if name not in known]:
-        raise Unusable(f"--only: no exercise {unknown[0]!r} in {assignment.name}; there are {', '.join(known)}")
+        text = N_("--only: no exercise %(name)s in %(where)s; there are %(known)s")
+        raise Unusable(sentence(text, name=repr(unknown[0]), where=assignment.name, known=", ".join(known)))
     return names
 
 
 def _run(
-    console: Console, job: Job, files: list[SubmissionFile], workers: int
+    console: Console, job: Job, files: list[SubmissionFile], workers: int, language: Language
 ) -> tuple[list[SubmissionResult], str | None]:
-    columns = TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = TextColumn(language.gettext("grading")), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("grading", total=len(files))
         workers = min(workers, len(files))
         try:
             return batch.run(job, files, _pool(workers), workers, lambda done: bar.update(task, completed=done))
         except EngineError as error:
-            raise Unusable(f"{error} (to go on all the same: --unconfined; the results will say so)") from None
+            text = N_("%(why)s (to go on all the same: --unconfined; the results will say so)")
+            raise Unusable(sentence(text, why=error)) from None
 
 
 def _pool(workers: int) -> Callable[[], Executor]:
@@ -197,7 +261,7 @@ def _pool(workers: int) -> Callable[[], Executor]:
 
 
 def write_outputs(
-    out: Path, assignment: Assignment, only: tuple[str, ...], results: Sequence[SubmissionResult]
+    out: Path, assignment: Assignment, only: tuple[str, ...], results: Sequence[SubmissionResult], language: Language
 ) -> None:
     """Write ``results.jsonl``, ``grades.csv``, the feedback pages and the class page; each whole, or not at all."""
     exercises = [exercise for exercise in assignment.exercises if not only or exercise.name in only]
@@ -207,17 +271,18 @@ def write_outputs(
     for result in results:
         page = out / "feedback" / result.student / assignment.name / f"{assignment.name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(page, report.student_page(result, exercises).encode())
+        write_whole(page, report.student_page(result, exercises, language).encode())
         links[result.student] = page.relative_to(out).as_posix()
-    write_whole(out / "index.html", report.class_page(results, exercises, links).encode())
+    write_whole(out / "index.html", report.class_page(results, exercises, links, language).encode())
 
 
-def _verdict(results: Sequence[SubmissionResult], trouble: str | None) -> int:
+def _verdict(results: Sequence[SubmissionResult], trouble: str | None, language: Language) -> int:
     ours = [result.student for result in results if result.status == "error" or "engine" in result.flags]
     if trouble:
         print(f"grader: {trouble}", file=sys.stderr)
     if ours:
-        print(f"grader: not (wholly) run, through no fault of theirs: {', '.join(ours[:20])}", file=sys.stderr)
+        said = sentence("not (wholly) run, through no fault of theirs: %(names)s", names=", ".join(ours[:20]))
+        print(f"grader: {language.say(said)}", file=sys.stderr)
     return NOT_RUN if ours or trouble else OK
 
 

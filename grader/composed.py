@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping
 
 from grader.course import Assignment, CourseError
+from grader.sentences import N_, sentence
 
 
 def reference_answers(assignment: Assignment) -> dict[str, str]:
     """The reference solution of each exercise, by name. Raises `CourseError` where there is no source notebook."""
     cells = assignment.source_cells()
     if cells is None:
-        raise CourseError(f"{assignment.notebooks[1]}: no source notebook; verify needs the instructor's course")
+        text = N_("%(path)s: no source notebook; verify needs the instructor's course")
+        raise CourseError(sentence(text, path=assignment.notebooks[1]))
     return {cell.grade_id: cell.source for cell in cells if cell.grade_id and cell.solution and cell.type == "code"}
 
 

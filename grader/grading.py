@@ -31,6 +31,7 @@ from grader.notebook import Submission
 from grader.observed import Behaviour, Observed
 from grader.reading import Reading
 from grader.sandbox.client import Limits, Transport
+from grader.sentences import Text, both, joined, sentence
 from grader.source import names
 from grader.student import Student
 
@@ -47,7 +48,7 @@ class Check:
     exercise: str
     points: float
     hidden: bool
-    title: str
+    title: Text
     seconds: float | None = None
     watched: bool = False
 
@@ -74,7 +75,8 @@ class Grading:
         self._cells = [(cell.label, cell.python) for cell in self.submission.cells if cell.python]
         self._tampering = how.tampering(self._cells, self.attempt.reading)
         if self._tampering:
-            self.attempt.note("tampering", f"the notebook uses {', '.join(self._tampering[:5])}")
+            used = sentence("the notebook uses %(names)s", names=", ".join(self._tampering[:5]))
+            self.attempt.note("tampering", used)
         self._is_calm = apart.is_calm(self._cells, self.attempt.reading)
         self._results = {check.id: not_run(check) for check in self.checks}
         self._findings: dict[str, Finding] = {}
@@ -257,9 +259,11 @@ class Grading:
             if check.watched and passed and not old.seen and finding and finding.reason in _RAN_WRONG:
                 message = wording.message(Finding("forbidden", "not_alone", {}), hidden=check.hidden)
                 self._results[check.id] = replace_struct(
-                    old, reason="forbidden", diagnosis="not_alone", message=f"{message} {old.message}"
+                    old, reason="forbidden", diagnosis="not_alone", message=joined(message, old.message or "")
                 )
-                self.attempt.note("trace_disagrees", f"{check.exercise}: fails with only what its source names")
+                self.attempt.note(
+                    "trace_disagrees", sentence("%(name)s: fails with only what its source names", name=check.exercise)
+                )
 
     def _mark_blocked(self) -> None:
         """An answer that calls another exercise's answer may fail for that one's fault: then it says so."""
@@ -268,7 +272,7 @@ class Grading:
             if causes := self._causes(check, reasons):
                 old = self._results[check.id]
                 by = Finding("blocked", "blocked", {"by": ", ".join(sorted(causes))})
-                message = f"{wording.message(by, hidden=check.hidden)} {old.message}"
+                message = joined(wording.message(by, hidden=check.hidden), old.message or "")
                 self._results[check.id] = replace_struct(old, reason="blocked", message=message)
 
     def _causes(self, check: Check, reasons: Mapping[str, set[str | None]]) -> set[str]:
@@ -301,9 +305,9 @@ class Grading:
             for check in self.checks if mistake else ():
                 old = self._results[check.id]
                 if mistake and check.exercise == exercise.name and old.verdict == "failed":
-                    hints = {"en": mistake.hint_en, "zh": mistake.hint_zh}
+                    hint = both(mistake.hint_en, zh=mistake.hint_zh)
                     self._results[check.id] = replace_struct(
-                        old, diagnosis=mistake.code, seen=old.diagnosis, hints=hints, next_step=mistake.hint_en
+                        old, diagnosis=mistake.code, seen=old.diagnosis, next_step=hint
                     )
 
     def _may_name(self, exercise: Exercise, reasons: Mapping[str, set[str | None]]) -> bool:
@@ -419,7 +423,7 @@ def whole_failure(
     assignment: str,
     student: str,
     notebook: str,
-    problem: str,
+    problem: Text,
     flags: Sequence[Flag],
     ours: bool = False,
 ) -> SubmissionResult:

@@ -7,9 +7,12 @@ added, none is ever renamed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import msgspec
+
+from grader.sentences import Text
 
 SCHEMA = 1
 
@@ -91,12 +94,12 @@ class Finding(msgspec.Struct, frozen=True):
     """Why one check failed: facts as fields, no wording.
 
     ``code`` is a short stable name ("transposed", "factor", "raised", ...), the key of the message catalogue;
-    ``facts`` fill its placeholders.
+    ``facts`` fill its placeholders; those with words of ours in them are sentences.
     """
 
     reason: Reason
     code: str
-    facts: dict[str, str] = {}
+    facts: Mapping[str, Text] = {}
     got: str | None = None
     expected: str | None = None
     frames: tuple[Frame, ...] = ()
@@ -114,25 +117,25 @@ class CheckResult(msgspec.Struct, frozen=True):
     """One check of one exercise. ``id`` is the test's name, stable over releases.
 
     ``diagnosis`` is the code of a finding, or of the known mistake that explains all that was seen of the exercise:
-    then ``seen`` is the finding's, ``hints`` the mistake's by language, and ``next_step`` the English one of them.
+    then ``seen`` is the finding's, and ``next_step`` the mistake's hint. Its sentences are in no language yet;
+    `grader.languages` puts them into one.
     """
 
     id: str
     verdict: Verdict
     reason: Reason | None = None
-    message: str | None = None
+    message: Text | None = None
     diagnosis: str | None = None
-    title: str = ""
+    title: Text = ""
     hidden: bool = False
     points: float = 0.0
     max_points: float = 0.0
-    next_step: str | None = None
+    next_step: Text | None = None
     got: str | None = None
     expected: str | None = None
     call: CallShown | None = None
     frames: tuple[Frame, ...] = ()
     seen: str | None = None
-    hints: dict[str, str] = {}
 
 
 class ExerciseResult(msgspec.Struct, frozen=True):
@@ -157,8 +160,8 @@ class SubmissionResult(msgspec.Struct, frozen=True):
     score: float
     max_score: float
     flags: tuple[Flag, ...]
-    problem: str | None
+    problem: Text | None
     exercises: tuple[ExerciseResult, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
     printed: str = ""
     schema: int = SCHEMA

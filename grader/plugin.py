@@ -21,12 +21,14 @@ from _pytest.runner import runtestprotocol
 from grader import traced
 from grader.course import Assignment, Course, CourseError
 from grader.grading import Check, Grading
+from grader.languages import LANGUAGES, Language, chosen, is_chinese
 from grader.mistakes import Mistake, library
 from grader.model import CheckResult, SubmissionResult
 from grader.notebook import Problem, Submission, read_path
 from grader.observed import Behaviour
 from grader.reuse import Reused
 from grader.sandbox.client import Engine, Policy, Transport
+from grader.sentences import N_, Text, both, sentence
 from grader.student import Student, seed_of
 from grader.tampering import tampering
 
@@ -113,7 +115,6 @@ def _read_marks(item: pytest.Item) -> Check | None:
     if mark is None:
         return None
     hidden = item.get_closest_marker("hidden") is not None
-    title = (getattr(getattr(item, "function", None), "__doc__", None) or item.name).strip().split("\n\n")[0]
     return Check(
         id=f"hidden:{item.name}" if hidden else item.name,
         exercise=mark.args[0],
@@ -121,8 +122,14 @@ def _read_marks(item: pytest.Item) -> Check | None:
         seconds=float(limit.args[0]) if (limit := item.get_closest_marker("time_limit")) else None,
         hidden=hidden,
         watched=_WATCHING in getattr(getattr(getattr(item, "function", None), "__code__", None), "co_names", ()),
-        title=" ".join(title.split()),
+        title=_title(getattr(getattr(item, "function", None), "__doc__", None) or item.name),
     )
+
+
+def _title(text: str) -> Text:
+    """The first paragraph of a check's docstring, and the second where that says the same in Chinese."""
+    english, *others = (" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
+    return both(english, zh=others[0]) if others and is_chinese(others[0]) else english
 
 
 # ---------------------------------------------------------------- fixtures
@@ -133,7 +140,8 @@ def student(request: pytest.FixtureRequest) -> Student:
     """The submission's answers, across the wall."""
     checks = request.config.stash.get(GRADING, None)
     if checks is None:
-        raise pytest.UsageError("no submission: name one with --submission FILE")
+        text = _language(request.config).gettext("no submission: name one with --submission FILE")
+        raise pytest.UsageError(text)
     return checks.begin(request.node)
 
 
@@ -164,10 +172,12 @@ def reference(request: pytest.FixtureRequest) -> SimpleNamespace:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--submission`` and ``--assignment``."""
-    group = parser.getgroup("grader", "check a notebook")
-    group.addoption("--submission", metavar="FILE", help="the notebook to check")
-    group.addoption("--assignment", metavar="NAME", help="its assignment, when the file's name does not tell")
+    """``--submission``, ``--assignment`` and ``--lang``."""
+    _ = chosen().gettext
+    group = parser.getgroup("grader", _("check a notebook"))
+    group.addoption("--submission", metavar="FILE", help=_("the notebook to check"))
+    group.addoption("--assignment", metavar="NAME", help=_("its assignment, when the file's name does not tell"))
+    group.addoption("--lang", choices=sorted(LANGUAGES), help=_("language of the messages (default: the locale's)"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -180,7 +190,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         found = _own_submission(config)
     except CourseError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(_language(config).say(error.said)) from None
     if found is not None:
         config.pluginmanager.register(SelfCheck(config, *found), "grader-self-check")
 
@@ -189,6 +199,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Let ``-k`` find a check by its exercise too: those of `layer_classes` are named after the classes."""
     if (check := check_of(item)) is not None:
         item.extra_keyword_matches.add(check.exercise)
+
+
+def _language(config: pytest.Config) -> Language:
+    return chosen(config.getoption("lang"))
 
 
 def _own_submission(config: pytest.Config) -> tuple[Assignment, Path] | None:
@@ -228,7 +242,8 @@ def _assignment(course: Course, path: Path) -> tuple[Assignment, bool]:
             return course.assignment(name), True
     answered = [(_answered(path, assignment), assignment) for assignment in map(course.assignment, course.names)]
     if not answered:
-        raise CourseError(f"no assignment is released; put the notebooks into {course.root / 'assignments'}")
+        text = N_("no assignment is released; put the notebooks into %(path)s")
+        raise CourseError(sentence(text, path=course.root / "assignments"))
     count, assignment = max(answered, key=lambda pair: pair[0])
     return assignment, count > 0
 
@@ -253,9 +268,10 @@ class SelfCheck:
     def __init__(self, config: pytest.Config, assignment: Assignment, path: Path) -> None:
         torch.set_num_threads(1)  # as in the batch
         self.config, self.path = config, path
+        self.language = _language(config)
         self.checks = Checks(assignment)
         config.stash[GRADING] = self.checks
-        self.engine = Engine(Policy(protected=tuple(assignment.secrets), required=False))
+        self.engine = Engine(Policy(tuple(assignment.secrets), required=False, modules=assignment.modules))
         self.result: SubmissionResult | None = None
         self.reports: dict[str, pytest.TestReport] = {}
 
@@ -265,7 +281,7 @@ class SelfCheck:
         self.checks.collect(items)
         submission = read_path(self.path, self.checks.assignment)
         if isinstance(submission, Problem):
-            raise pytest.UsageError(f"{self.path.name}: {submission.text}")
+            raise pytest.UsageError(f"{self.path.name}: {self.language.say(submission.text)}")
         load_reference(self.checks)
         self.checks.grading = Grading(
             self.checks.assignment.exercises, self.checks.checks, submission, self.engine.worker
@@ -285,7 +301,7 @@ class SelfCheck:
             self.result = grading.result(self.checks.assignment.name, "", self.path.name)
             for check in (check for exercise in self.result.exercises for check in exercise.checks):
                 if check.verdict != "passed" and check.id in self.reports:  # told once all checks have been seen
-                    self.reports[check.id].longrepr = _told(check)
+                    self.reports[check.id].longrepr = _told(check, self.language)
         return outcome
 
     @pytest.hookimpl(wrapper=True)
@@ -296,7 +312,7 @@ class SelfCheck:
         report = yield
         result = record(self.checks, item, call)
         if result is not None and result.verdict != "passed":
-            report.longrepr = _told(result)
+            report.longrepr = _told(result, self.language)
             self.reports[result.id] = report
         return report
 
@@ -306,8 +322,8 @@ class SelfCheck:
 
         if self.result is not None:
             totals = {exercise.name: exercise.points for exercise in self.checks.assignment.exercises}
-            terminalreporter.section("points by exercise")
-            for line in summary(self.result, totals, self.engine.missing):
+            terminalreporter.section(self.language.gettext("points by exercise"))
+            for line in summary(self.result, totals, self.engine.missing, self.language):
                 terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
@@ -317,8 +333,9 @@ class SelfCheck:
         self.engine.close()
 
 
-def _told(result: CheckResult) -> str:
-    lines = [result.title, result.message or "", *traced.lines(result), result.next_step or ""]
+def _told(result: CheckResult, language: Language) -> str:
+    said = language.check(result)
+    lines = [str(said.title), str(said.message or ""), *traced.lines(result, language), str(said.next_step or "")]
     return "\n".join(lines).rstrip()
 
 

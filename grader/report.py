@@ -26,7 +26,7 @@ import re
 import statistics
 import urllib.parse
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from markupsafe import Markup, escape
 from pygments import highlight  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
+from grader.languages import ENGLISH, Language
 from grader.model import (
     CheckResult,
     Exercise,
@@ -49,6 +50,7 @@ from grader.model import (
     SubmissionResult,
     Verdict,
 )
+from grader.sentences import Text
 from grader.store import write_whole
 
 DISTRIBUTION = "ch17-grader"
@@ -93,11 +95,11 @@ def public_view(check: CheckResult) -> CheckResult:
 
 def public_result(result: SubmissionResult) -> SubmissionResult:
     """The submission with each check as its `public_view`."""
-    exercises = tuple(
-        msgspec.structs.replace(exercise, checks=tuple(public_view(check) for check in exercise.checks))
-        for exercise in result.exercises
-    )
-    return msgspec.structs.replace(result, exercises=exercises)
+    return msgspec.structs.replace(result, exercises=tuple(map(_public_exercise, result.exercises)))
+
+
+def _public_exercise(result: ExerciseResult) -> ExerciseResult:
+    return msgspec.structs.replace(result, checks=tuple(map(public_view, result.checks)))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -185,8 +187,8 @@ class ResultLine(msgspec.Struct, frozen=True):
     exercises: tuple[ExerciseLine, ...]
 
 
-def _line_text(text: str | None) -> str | None:
-    return None if text is None else legible(text, LINE_LIMIT)
+def _line_text(text: Text | None) -> str | None:
+    return None if text is None else legible(str(text), LINE_LIMIT)
 
 
 def _check_line(check: CheckResult) -> CheckLine:
@@ -196,7 +198,7 @@ def _check_line(check: CheckResult) -> CheckLine:
         reason=check.reason,
         message=_line_text(check.message),
         diagnosis=_line_text(check.diagnosis),
-        title=legible(check.title, LINE_LIMIT),
+        title=legible(str(check.title), LINE_LIMIT),
         hidden=check.hidden,
         points=check.points,
         max_points=check.max_points,
@@ -298,8 +300,9 @@ def _finalize(value: object) -> object:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment(language: Language = ENGLISH) -> jinja2.Environment:
     environment = jinja2.Environment(
+        extensions=["jinja2.ext.i18n"],
         loader=jinja2.FileSystemLoader(templates_dir()),
         autoescape=True,
         finalize=_finalize,
@@ -307,6 +310,9 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.newstyle_gettext = True  # type: ignore[attr-defined]
+    environment.globals |= _words(language)
     environment.filters |= {"number": number, "legible": legible, "ticked": ticked}
     style = (templates_dir() / "report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -314,8 +320,25 @@ def _environment() -> jinja2.Environment:
         "style": Markup(style),
         "policy": POLICY.format(digest=digest),
         "version": _version(),
+        "language": language,
     }
     return environment
+
+
+def _words(language: Language) -> dict[str, Callable[..., Markup]]:
+    """What ``{% trans %}`` and ``_()`` call: a translation is ours, and its facts are text like all that is printed."""
+
+    def one(text: str, /, **facts: object) -> Markup:
+        return Markup(language.catalogue.gettext(text)) % _shown(facts)
+
+    def some(one: str, many: str, count: int, /, **facts: object) -> Markup:
+        return Markup(language.catalogue.ngettext(one, many, count)) % _shown({"num": count, **facts})
+
+    return {"_": one, "gettext": one, "ngettext": some}
+
+
+def _shown(facts: Mapping[str, object]) -> dict[str, object]:
+    return {name: _finalize(fact) for name, fact in facts.items()}
 
 
 def _version() -> str:
@@ -331,10 +354,10 @@ _MARKDOWN.disable(["link", "image", "autolink", "reference", "html_inline", "htm
 
 
 @functools.lru_cache(maxsize=1024)
-def _prompt(markdown: str) -> Markup:
-    """An exercise's prompt as HTML, without the heading it opens with: the section has it already."""
+def _prompt(markdown: str, language: Language) -> Markup:
+    """An exercise's prompt in one language as HTML, without the heading it opens with: the section has it already."""
     first, _, rest = markdown.strip().partition("\n")
-    return Markup(_MARKDOWN.render(legible(rest if first.startswith("#") else markdown)))
+    return Markup(_MARKDOWN.render(legible(language.part(rest if first.startswith("#") else markdown))))
 
 
 def _code(source: str, frames: Iterable[tuple[int, str]]) -> Markup:
@@ -377,12 +400,12 @@ def _cards(checks: Iterable[CheckResult]) -> tuple[Card, ...]:
     return tuple(Card(tuple(group)) for group in alike.values())
 
 
-def _section(result: ExerciseResult, exercise: Exercise | None) -> Section:
+def _section(result: ExerciseResult, exercise: Exercise | None, language: Language) -> Section:
     frames = [(frame.line, frame.code) for check in result.checks for frame in check.frames]
     return Section(
         result=result,
         title=_title(result.name, exercise, result.title),
-        prompt=_prompt(exercise.prompt) if exercise else Markup(),
+        prompt=_prompt(exercise.prompt, language) if exercise else Markup(),
         code=_code(result.source, frames) if result.source.strip() else Markup(),
         source_left_out=max(0, len(result.source) - SOURCE_LIMIT),
         cards=_cards(result.checks),
@@ -395,27 +418,28 @@ def _title(name: str, exercise: Exercise | None, otherwise: str = "") -> str:
     return (exercise.title if exercise else otherwise).lstrip("# ") or name
 
 
-def student_page(result: SubmissionResult, exercises: Sequence[Exercise]) -> str:
+def student_page(result: SubmissionResult, exercises: Sequence[Exercise], language: Language = ENGLISH) -> str:
     """The student's report, a whole HTML page: scores, each failed check and why, their own code.
 
     Prompts and titles come from ``exercises``; scores and order from ``result``.
     """
-    result = public_result(result)
+    result = language.result(public_result(result))
     by_name = {exercise.name: exercise for exercise in exercises}
     return _page(
         "student.html.j2",
+        language,
         result=result,
-        sections=[_section(exercise, by_name.get(exercise.name)) for exercise in result.exercises],
+        sections=[_section(exercise, by_name.get(exercise.name), language) for exercise in result.exercises],
         counts=Counter(exercise.verdict for exercise in result.exercises),
         our_fault="engine" in result.flags or result.status == "error",
     )
 
 
-def inline(result: ExerciseResult, total: float) -> str:
+def inline(result: ExerciseResult, total: float, language: Language = ENGLISH) -> str:
     """One exercise as ``check("name")`` shows it in a notebook; ``total`` counts the points of hidden checks too."""
-    public = msgspec.structs.replace(result, checks=tuple(public_view(check) for check in result.checks))
+    public = language.exercise(_public_exercise(result))
     later = max(total - result.max_score, 0.0)
-    return _page("inline.html.j2", result=public, later=later, cards=_cards(public.checks))
+    return _page("inline.html.j2", language, result=public, later=later, cards=_cards(public.checks))
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -455,14 +479,19 @@ class Person(msgspec.Struct, frozen=True):
     passed: int
 
 
-def class_page(results: Sequence[SubmissionResult], exercises: Sequence[Exercise], links: Mapping[str, str]) -> str:
+def class_page(
+    results: Sequence[SubmissionResult],
+    exercises: Sequence[Exercise],
+    links: Mapping[str, str],
+    language: Language = ENGLISH,
+) -> str:
     """The instructor's page over the whole class, sorted by student.
 
     ``links`` maps a student to the path of their report, relative to this page and not yet percent-encoded.
     """
     people = [
         Person(
-            result=public_result(result),
+            result=language.result(public_result(result)),
             href=_href(links[result.student]) if result.student in links else None,
             passed=sum(exercise.verdict == "passed" for exercise in result.exercises),
         )
@@ -472,6 +501,7 @@ def class_page(results: Sequence[SubmissionResult], exercises: Sequence[Exercise
     flagged = {flag: [person for person in people if flag in person.result.flags] for flag in _flags(results)}
     return _page(
         "class.html.j2",
+        language,
         assignment=results[0].assignment if results else "",
         people=people,
         statuses=Counter(result.status for result in results),
@@ -541,7 +571,7 @@ def _common(answers: Iterable[ExerciseResult], most: int = 3) -> tuple[Common, .
         failed = [check for check in answer.checks if check.verdict == "failed"]
         students.update({_finding_code(check) for check in failed})
         for check in failed:
-            messages[_finding_code(check)][check.message or ""] += 1
+            messages[_finding_code(check)][str(check.message or "")] += 1
     ranked = sorted(students, key=lambda code: (-students[code], code))[:most]
     return tuple(Common(code, students[code], _commonest(messages[code])) for code in ranked)
 
@@ -554,5 +584,5 @@ def _commonest(messages: Counter[str]) -> str:
     return min(messages, key=lambda message: (-messages[message], message))
 
 
-def _page(template: str, **facts: object) -> str:
-    return _environment().get_template(template).render(**facts)
+def _page(template: str, language: Language, **facts: object) -> str:
+    return _environment(language).get_template(template).render(**facts)

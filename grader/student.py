@@ -46,6 +46,7 @@ from grader.sandbox.wire import (
     Unsupported,
     WireError,
 )
+from grader.sentences import N_, Sentence, Text, place
 from grader.show import show
 from grader.traced import framed
 
@@ -306,32 +307,35 @@ class Student:
     def _raised(self, raised: Raised) -> StudentRaised:
         cells = [(cell.label, cell.python) for cell in self._attempt.submission.cells]
         frames = tuple(framed(line.label, line.line, line.code, cells) for line in raised.lines)
-        code, facts = classify_exception(raised.type_name, raised.text)
+        code, found = classify_exception(raised.type_name, raised.text)
         stub = raised.type_name == "NotImplementedError" and code in ("raised", "stub")  # the others are torch's own
         if stub:
-            code, facts = "stub", {"name": self._exercise}
+            code, found = "stub", {"name": self._exercise}
         elif "MemoryError" in raised.bases or "can't allocate memory" in raised.text:
             code = "memory"
-            self._attempt.note("memory", f"{self._exercise}: ran out of memory")
-        facts = {"type": raised.type_name, "text": raised.text, **facts}
+            self._attempt.note("memory", self._about(N_("%(name)s: ran out of memory")))
+        facts: dict[str, Text] = {"type": raised.type_name, "text": raised.text, **found}
         if frames:
-            facts |= {"cell": frames[-1].cell, "line": str(frames[-1].line), "code": frames[-1].code.strip()}
+            facts |= {"cell": place(frames[-1].cell), "line": str(frames[-1].line), "code": frames[-1].code.strip()}
         finding = Finding("missing" if stub else "raised", code, facts, frames=frames)
         return StudentRaised(finding, raised.type_name, raised.text, raised.bases)
 
+    def _about(self, text: str) -> Sentence:
+        return Sentence(text, {"name": self._exercise})
+
     def _gone(self, gone: WorkerGone) -> StudentError:
         if gone.how == "late":
-            self._attempt.note("timeout", f"{self._exercise}: still running after its time limit")
+            self._attempt.note("timeout", self._about(N_("%(name)s: still running after its time limit")))
             late = StudentTimeout(Finding("timeout", "timeout", {"limit": gone.detail}))
             self._late[self._exercise] = late
             return late
         if gone.how == "protocol":
-            self._attempt.note("protocol", f"{self._exercise}: tampered with the messages of its process")
+            self._attempt.note("protocol", self._about(N_("%(name)s: tampered with the messages of its process")))
             return StudentDied(Finding("died", "protocol", {}))
         if gone.how == "disk":
-            self._attempt.note("memory", f"{self._exercise}: wrote too many or too large files")
+            self._attempt.note("memory", self._about(N_("%(name)s: wrote too many or too large files")))
             return StudentDied(Finding("died", "disk", {}))
-        self._attempt.note("died", f"{self._exercise}: ended the process it ran in")
+        self._attempt.note("died", self._about(N_("%(name)s: ended the process it ran in")))
         return StudentDied(Finding("died", "died", {"how": gone.detail}))
 
     # ------------------------------------------------------------ names and texts

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from grader.languages import ENGLISH, Language
 from grader.model import CheckResult, Frame
 from grader.names import printable
+from grader.sentences import place, sentence
 
 _AROUND = 2  # lines on each side
 _MOST = 3  # frames: the innermost ones tell most
@@ -22,16 +24,17 @@ def framed(label: str, line: int, code: str, cells: Sequence[tuple[str, str]]) -
     return Frame(label, line, code, tuple(before), tuple(after))
 
 
-def lines(check: CheckResult) -> Iterator[str]:
+def lines(check: CheckResult, language: Language = ENGLISH) -> Iterator[str]:
     """What to look at after an exception: the lines in the student's cells, and the inputs' first lines. Printable."""
     for frame in check.frames[-_MOST:] if check.reason == "raised" else ():
         first = frame.line - len(frame.before)
-        yield f"in {printable(frame.cell)}:"
+        yield language.say(sentence("in %(cell)s:", cell=place(printable(frame.cell))))
         for number, code in enumerate((*frame.before, frame.code, *frame.after), first):
             yield f"{'->' if number == frame.line else '  '} {number:>3} {_plain(code)}".rstrip()
     if check.reason == "raised" and check.call is not None:
         for shown in check.call.inputs:
-            yield printable(f"{shown.name} is {shown.text.splitlines()[0]}" if shown.text else shown.name)
+            what = printable((shown.text.splitlines() or [""])[0])
+            yield language.say(sentence("%(name)s is %(value)s", name=printable(shown.name), value=what))
 
 
 def _plain(code: str) -> str:

@@ -231,7 +231,7 @@ def _wrong(
             for line in _failures(exercise):
                 yield f"{exercise.name}: right, and fails beside mistakes of other exercises: {line}"
         if any(check.verdict == "not_run" for check in exercise.checks):
-            yield f"{exercise.name}: not run; problem: {result.problem}, notes: {'; '.join(result.notes)}"
+            yield f"{exercise.name}: not run; problem: {result.problem}, notes: {'; '.join(map(str, result.notes))}"
 
 
 def _right(style: Mapping[str, Variant], result: SubmissionResult, counts: Counts) -> Iterator[str]:

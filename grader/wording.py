@@ -4,17 +4,18 @@ An entry lists its sentences from the most telling to the plainest, and the firs
 For a hidden check only facts that cannot echo an input, a value or the student's output are let in (``_SAFE``, and
 what an entry names itself), so the plainer sentences are what such a check says; the last one needs none.
 
-Sentences are literal message ids with ``%(name)s`` for facts: Babel finds them by ``N_``, and ``translate`` looks them
-up. Facts may be a student's own text: they are put in as they stand, on one line and bounded.
+Sentences are literal message ids with ``%(name)s`` for facts: Babel finds them by ``N_``. Facts may be a student's own
+text: they are put in as they stand, on one line and bounded.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from grader.model import Finding
+from grader.sentences import N_, Sentence, Text, joined, sentence
 from grader.show import plain
 
 __all__ = ["CODES", "message", "next_step"]
@@ -25,29 +26,23 @@ _SAFE = frozenset(
     {"what", "axis", "slices", "step", "got_type", "expected_type", "got_dtype", "expected_dtype", "globals"}
 )
 
-Translate = Callable[[str], str]
 
-
-def N_(text: str) -> str:
-    """Marks a sentence for translation."""
-    return text
-
-
-def message(finding: Finding, *, hidden: bool = False, translate: Translate = str) -> str:
+def message(finding: Finding, *, hidden: bool = False) -> Sentence:
     """What happened, in one or two sentences. ``hidden`` withholds everything that could echo a check's inputs."""
     entry = _entry(finding)
-    facts = _facts(finding.facts, entry, hidden, translate)
-    said = _first((*entry.said, *_UNKNOWN.said), facts, translate)
-    return " ".join(filter(None, (said, _first((_GLOBALS,), facts, translate))))
+    facts = _facts(finding.facts, entry, hidden)
+    said = _first((*entry.said, _FAILED), facts) or Sentence(_FAILED)
+    also = _first((_GLOBALS,), facts)
+    return joined(said, also) if also else said
 
 
-def next_step(finding: Finding, *, hidden: bool = False, translate: Translate = str) -> str | None:
+def next_step(finding: Finding, *, hidden: bool = False) -> Sentence | None:
     """What to try next, or None where the message says it all."""
     entry = _entry(finding)
-    facts = _facts(finding.facts, entry, hidden, translate)
+    facts = _facts(finding.facts, entry, hidden)
     if "globals" in facts:
         entry = _CATALOGUE["global_read"]
-    return _first(entry.step, facts, translate)
+    return _first(entry.step, facts)
 
 
 class _Entry(NamedTuple):
@@ -62,32 +57,81 @@ def _entry(finding: Finding) -> _Entry:
     return _CATALOGUE.get(finding.code) or _FALLBACK.get(finding.reason, _UNKNOWN)
 
 
-def _facts(facts: Mapping[str, str], entry: _Entry, hidden: bool, translate: Translate) -> dict[str, str]:
+def _facts(facts: Mapping[str, Text], entry: _Entry, hidden: bool) -> dict[str, Text]:
     """The facts that may be shown and are not empty, fit to be put into a sentence."""
-    shown = {key: plain(str(value), _LONGEST) for key, value in facts.items()}
+    shown = {key: _fit(fact) for key, fact in facts.items()}
     if hidden:
-        shown = {key: value for key, value in shown.items() if key in _SAFE or key in entry.safe}
-    shown = {key: value for key, value in shown.items() if value}
-    what = shown.get("what", "the result")
+        allowed = {*_SAFE, *entry.safe}
+        shown = {key: fact for key, fact in shown.items() if key in allowed}
+    shown = {key: fact for key, fact in shown.items() if fact}
+    words = {key: Sentence(fact) if key in _PHRASES and isinstance(fact, str) else fact for key, fact in shown.items()}
+    if isinstance(axes := words.get("axes"), str):
+        first, _, second = axes.partition(" and ")
+        words["axes"] = sentence("%(first)s and %(second)s", first=first, second=second)
+    return {**words, "what": _what(str(shown.get("what", _RESULT)), str(shown.get("where", "")))}
+
+
+def _fit(fact: Text) -> Text:
+    """A fact on one line and bounded, and so are the facts of a sentence."""
+    if isinstance(fact, str):
+        return plain(fact, _LONGEST)
+    return Sentence(fact.text, {key: _fit(inner) for key, inner in fact.facts.items()}, fact.many)
+
+
+def _what(what: str, where: str) -> Sentence:
+    """What a sentence is about, fit to begin it: ``The result``, ``The gradient of w``, ``y``, each with its place."""
     if what.startswith("the "):
-        what = translate(what[0].upper() + what[1:])
-    shown["what"] = what + shown.get("where", "")
-    for key in shown.keys() & {"slices", "step"}:  # words of ours
-        shown[key] = translate(shown[key])
-    return shown
+        what = what[0].upper() + what[1:]
+    for text, known in _ABOUT.items():
+        if found := known.fullmatch(what):
+            return sentence("%(what)s%(where)s", what=Sentence(text, found.groupdict()), where=where)
+    return sentence("%(what)s%(where)s", what=what, where=where)
 
 
-def _first(sentences: tuple[str, ...], facts: Mapping[str, str], translate: Translate) -> str | None:
-    """The first sentence whose facts are all there, filled."""
-    return next((translate(s) % facts for s in sentences if facts.keys() >= set(_FACT.findall(s))), None)
+def _first(sentences: tuple[str, ...], facts: Mapping[str, Text]) -> Sentence | None:
+    """The first sentence whose facts are all there, with these."""
+    for text in sentences:
+        names = set(_FACT.findall(text))
+        if facts.keys() >= names:
+            return Sentence(text, {key: fact for key, fact in facts.items() if key in names})
+    return None
 
 
-_WORDS = (N_("too early"), N_("too late"), N_("The result"), N_("rows"), N_("columns"), N_("channels"), N_("entries"))
+_RESULT = "the result"
+_PHRASES = ("slices", "step", "asked", "kind", "how")  # facts that may be words of ours: these are looked up
+_STEPS = (N_("too early"), N_("too late"))
+_SLICES = (N_("rows"), N_("columns"), N_("channels"), N_("entries"))
 
+# What suites call the thing that they look at. Another name stays as it is.
+_ABOUT = {
+    text: re.compile(re.escape(text).replace(r"%\(name\)s", "(?P<name>.+)"))
+    for text in (
+        N_("The result"),
+        N_("The model"),
+        N_("The shape of the output"),
+        N_("The shape of the model's output"),
+        N_("The shape of the gradient of %(name)s"),
+        N_("The shape of %(name)s"),
+        N_("The gradient of %(name)s"),
+        N_("The tuple of gradients %(name)s"),
+        N_("The tuple %(name)s"),
+        N_("The type of the result"),
+        N_("The type of the exception"),
+        N_("The list of strides"),
+        N_("The set of inner sizes in the message"),
+        N_("The number of finite outputs"),
+        N_("The number of different rows of the output"),
+        N_("The number of different outputs of two new models"),
+        N_("The names of the parameters"),
+        N_("The names in %(name)s"),
+    )
+}
+
+_FAILED = N_("This check failed.")
 _GLOBALS = N_("Your code reads %(globals)s from the notebook, not only its arguments.")
 
 _UNKNOWN = _Entry(
-    (N_("This check failed."),),
+    (_FAILED,),
     (N_("Try your code on small inputs that you can work out by hand."),),
 )
 

@@ -128,6 +128,23 @@ def test_a_second_run_grades_only_what_changed(tmp_path, capsys):
     assert results(out)["uma_krishnan"]["score"] == results(out)["uma_krishnan"]["max_score"]
 
 
+def test_another_language_writes_the_pages_again_and_grades_nothing(tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["grade", "ch17", str(CLASS / "uma_krishnan.ipynb"), "--out", str(out), "--only", "relu,matmul_loops"]
+    assert main([*arguments, "--course", str(ROOT), "--lang", "en"]) == 0
+    assert "1 submission in" in capsys.readouterr().out
+    kept = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (out / "results").iterdir()}
+    shared = [(out / name).read_bytes() for name in ("results.jsonl", "grades.csv")]
+    page = out / "feedback" / "uma_krishnan" / "ch17" / "ch17.html"
+    assert '<html lang="en">' in page.read_text(encoding="utf-8")
+    assert main([*arguments, "--course", str(ROOT), "--lang", "zh"]) == 0
+    assert "1 份提交" in capsys.readouterr().out
+    assert kept == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (out / "results").iterdir()}
+    assert shared == [(out / name).read_bytes() for name in ("results.jsonl", "grades.csv")]
+    assert '<html lang="zh-CN">' in page.read_text(encoding="utf-8")
+    assert "你的代码" in page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

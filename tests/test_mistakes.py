@@ -10,6 +10,7 @@ from torch import tensor
 
 from grader.composed import compose, reference_answers
 from grader.course import Course
+from grader.languages import LANGUAGES
 from grader.mistakes import library, mistakes
 from grader.model import Finding
 from grader.observed import Given, Observed, alike, same_behaviour
@@ -173,7 +174,12 @@ def told(assignment, source):
     answers = {**reference_answers(assignment), "double": source}
     result = grade(assignment, {"n": compose(assignment, answers)}, Local, 1, naming=True)["n"]
     return [
-        (check.diagnosis, check.seen, check.next_step, check.hints.get("zh"))
+        (
+            check.diagnosis,
+            check.seen,
+            str(check.next_step),
+            LANGUAGES["zh"].say(check.next_step) if check.seen else None,
+        )
         for exercise in result.exercises
         for check in exercise.checks
         if check.verdict == "failed"

@@ -125,7 +125,7 @@ def test_knows(code: str, slip: Callable[[], object]) -> None:
     assert found == code
     assert found in CODES
     assert facts["type"] == type(caught.value).__name__
-    assert message(Finding("raised", found, facts)).isprintable()
+    assert str(message(Finding("raised", found, facts))).isprintable()
 
 
 def test_facts_from_the_text() -> None:

@@ -449,7 +449,7 @@ def test_a_failed_check_is_told_whole() -> None:
         "cell 12, line 6",
         "c[i, j] += a[i, k] * b[k, j]",
         "负数变成零",
-        "任意形状的张量",
+        "A tensor of any shape.",
         "epoch 2: 0.281",
         "That is not your fault; your instructor has been told.",
         "3 checks failed for the same reason",

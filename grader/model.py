@@ -116,9 +116,10 @@ class CallShown(msgspec.Struct, frozen=True):
 class CheckResult(msgspec.Struct, frozen=True):
     """One check of one exercise. ``id`` is the test's name, stable over releases.
 
+    Its sentences are in no language yet; `grader.languages` puts them into one.
+
     ``diagnosis`` is the code of a finding, or of the known mistake that explains all that was seen of the exercise:
-    then ``seen`` is the finding's, and ``next_step`` the mistake's hint. Its sentences are in no language yet;
-    `grader.languages` puts them into one.
+    then ``seen`` is the finding's, and ``next_step`` the mistake's hint.
     """
 
     id: str

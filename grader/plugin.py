@@ -335,8 +335,8 @@ class SelfCheck:
 
 def _told(result: CheckResult, language: Language) -> str:
     said = language.check(result)
-    lines = [str(said.title), str(said.message or ""), *traced.lines(result, language), str(said.next_step or "")]
-    return "\n".join(lines).rstrip()
+    lines = [said.title, said.message or "", *traced.lines(result, language), said.next_step or ""]
+    return "\n".join(map(str, lines)).rstrip()
 
 
 def record(checks: Checks, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:

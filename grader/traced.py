@@ -28,13 +28,13 @@ def lines(check: CheckResult, language: Language = ENGLISH) -> Iterator[str]:
     """What to look at after an exception: the lines in the student's cells, and the inputs' first lines. Printable."""
     for frame in check.frames[-_MOST:] if check.reason == "raised" else ():
         first = frame.line - len(frame.before)
-        yield language.say(sentence("in %(cell)s:", cell=place(printable(frame.cell))))
+        yield language.say(sentence("in %(cell)s:", cell=printable(language.say(place(frame.cell)))))
         for number, code in enumerate((*frame.before, frame.code, *frame.after), first):
             yield f"{'->' if number == frame.line else '  '} {number:>3} {_plain(code)}".rstrip()
     if check.reason == "raised" and check.call is not None:
         for shown in check.call.inputs:
-            what = printable((shown.text.splitlines() or [""])[0])
-            yield language.say(sentence("%(name)s is %(value)s", name=printable(shown.name), value=what))
+            value = shown.text.splitlines()[0] if shown.text else "?"
+            yield printable(language.say(sentence("%(name)s is %(value)s", name=shown.name, value=value)))
 
 
 def _plain(code: str) -> str:

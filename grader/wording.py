@@ -99,8 +99,7 @@ def _first(sentences: tuple[str, ...], facts: Mapping[str, Text]) -> Sentence | 
 
 _RESULT = "the result"
 _PHRASES = ("slices", "step", "asked", "kind", "how")  # facts that may be words of ours: these are looked up
-_STEPS = (N_("too early"), N_("too late"))
-_SLICES = (N_("rows"), N_("columns"), N_("channels"), N_("entries"))
+_SLICES = (N_("rows"), N_("columns"), N_("channels"), N_("entries"), N_("too early"), N_("too late"))
 
 # What suites call the thing that they look at. Another name stays as it is.
 _ABOUT = {

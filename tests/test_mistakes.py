@@ -174,12 +174,7 @@ def told(assignment, source):
     answers = {**reference_answers(assignment), "double": source}
     result = grade(assignment, {"n": compose(assignment, answers)}, Local, 1, naming=True)["n"]
     return [
-        (
-            check.diagnosis,
-            check.seen,
-            str(check.next_step),
-            LANGUAGES["zh"].say(check.next_step) if check.seen else None,
-        )
+        (check.diagnosis, check.seen, str(check.next_step), LANGUAGES["zh"].maybe(check.next_step))
         for exercise in result.exercises
         for check in exercise.checks
         if check.verdict == "failed"
@@ -192,7 +187,7 @@ def test_the_mistake_is_named_whatever_the_code_looks_like(tmp_path):
     assert library(assignment) is None
     source = "def double(x):\n    out = []\n    for number in x + x: out.append(number)\n    return out"
     generic = told(assignment, source)
-    assert {(seen, hint) for _, seen, _, hint in generic} == {(None, None)}
+    assert {seen for _, seen, _, _ in generic} == {None}
     (tmp_path / "autotests/tiny/hidden/mistakes").mkdir()
     path = tmp_path / "autotests/tiny/hidden/mistakes/double.toml"
     path.write_text(MISTAKES, encoding="utf-8")

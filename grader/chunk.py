@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import pytest
@@ -13,16 +13,17 @@ import torch
 
 from grader.course import Course
 from grader.grading import Grading, whole_failure
+from grader.mistakes import Mistake
 from grader.model import Exercise, Flag, SubmissionResult
 from grader.notebook import Problem, Submission, read_path
+from grader.observed import Behaviour
 from grader.plugin import GRADING, Checks, load_reference, record, suite_arguments
 from grader.sandbox.client import Engine, Policy
 from grader.sentences import Text, sentence
-from grader.store import Job, Stored, write_result
+from grader.store import Job, Stored, cache_folder, write_result
 from grader.submissions import SubmissionFile
 
 TRIES = 3
-_KEPT = "known"  # beside the results: how the known mistakes behave
 
 
 @functools.cache
@@ -116,7 +117,7 @@ class Loop:
         grading = Grading(self.exercises, self.checks.checks, submission, engine.worker, self.job.limits)
         self.checks.grading = grading
         if self.job.naming:
-            grading.known = self.checks.knower(engine.worker, self.job.results / _KEPT)
+            grading.known = self._known
         if self.job.unconfined:
             grading.attempt.note("unconfined", sentence("graded without the whole sandbox, by explicit flag"))
         if file.note:
@@ -128,6 +129,10 @@ class Loop:
         finally:
             grading.close()
             self.checks.grading = None
+
+    @functools.cached_property
+    def _known(self) -> Callable[[str, Behaviour], Mistake | None] | None:
+        return self.checks.knower(engine_for(self.job).worker, cache_folder() / "known")
 
     @property
     def exercises(self) -> list[Exercise]:

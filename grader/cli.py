@@ -31,7 +31,7 @@ from grader.names import printable
 from grader.sandbox.client import Limits
 from grader.sandbox.confine import die_with_parent
 from grader.sentences import N_, Told, counted, sentence
-from grader.store import Job, write_whole
+from grader.store import Job, cache_folder, write_whole
 from grader.submissions import SubmissionFile, SubmissionsError, find
 from grader.terminal import class_table
 
@@ -176,7 +176,8 @@ def _grade(
 ) -> int:
     console, out = Console(), options.out
     limits = Limits(options.time_limit, options.time_limit * 4, options.memory << 20)
-    protected = (*map(str, assignment.secrets), str(options.submissions.absolute()), str(out.absolute()))
+    places = options.submissions.absolute(), out.absolute(), cache_folder()
+    protected = (*map(str, assignment.secrets), *map(str, places))
     job = Job(course.root, assignment.name, (out / "results").absolute(), protected, only, limits, options.unconfined)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="grader-in-") as scratch:

@@ -1,7 +1,8 @@
 """How known mistakes behave, kept on disk: what one process of a batch has tried out the others need not.
 
-Files of plain data beside a batch's results, under a name made of everything they depend on. They are read by
-`torch.load` in its safe mode; one that cannot be read is as if it were not there.
+Files of plain data in the user's cache, never beside results that somebody may hand on: they hold what hidden checks
+ask. Their names are made of everything they depend on. They are read by `torch.load` in its safe mode; one that cannot
+be read is as if it were not there.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import platformdirs
 
 from grader.model import SubmissionResult
 from grader.sandbox.client import Limits
@@ -34,6 +35,11 @@ class Job:
     limits: Limits = field(default_factory=Limits)
     unconfined: bool = False
     naming: bool = True
+
+
+def cache_folder() -> Path:
+    """Where what was worked out about the course itself is kept for the next batch; no student code reads it."""
+    return Path(platformdirs.user_cache_dir("ch17-grader"))
 
 
 def write_result(folder: Path, stored: Stored) -> None:

@@ -193,7 +193,8 @@ def _tables(out: Path, count: int) -> Iterator[str]:
 @functools.cache
 def words() -> Mapping[str, Mapping[str, str]]:
     """Each flag in words."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(templates_dir()))
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(templates_dir()), extensions=["jinja2.ext.i18n"])
+    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     return dict(environment.get_template("words.html.j2").module.flags)  # type: ignore[attr-defined]
 
 

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 import torch
 
-from grader import exports, legible, pages, public, report, roster
+from grader import charts, exports, legible, pages, public, report, roster
 from grader.contrast import contrast
 from grader.languages import LANGUAGES
 from grader.model import (
@@ -579,6 +579,15 @@ def test_messages_that_differ_are_told_without_their_numbers() -> None:
 def test_of_many_students_the_first_are_named() -> None:
     text = mistakes_of(*[WRONG_MSE] * 50)
     assert "and 10 more" in text
+
+
+def test_without_the_library_of_charts_the_figures_stand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_charts = roster.class_page(a_class(), EXERCISES, {})
+    monkeypatch.setattr(charts, "_pygal", lambda: None)
+    without = roster.class_page(a_class(), EXERCISES, {})
+    assert (with_charts.count('class="chart"'), without.count('class="chart"')) == (2, 0)
+    figures = Page(without).text.partition("Percent of the points")[2]
+    assert figures.index("90–100") < figures.index("Exercises")
 
 
 def test_class_page_of_nobody() -> None:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -32,6 +33,9 @@ from grader.sandbox.confine import die_with_parent
 from grader.store import Job, write_whole
 from grader.submissions import SubmissionFile, SubmissionsError, find
 from grader.terminal import class_table
+
+if TYPE_CHECKING:
+    from grader.recorder import Recorder
 
 OK, NOT_RUN, UNUSABLE = 0, 1, 2
 
@@ -59,6 +63,14 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("--memory", type=int, default=1024, metavar="MB", help="memory a notebook may use (1024)")
     grade.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
     grade.add_argument("--unconfined", action="store_true", help="go on where the sandbox is incomplete; is recorded")
+    grade.add_argument(
+        "--gradebook",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="write nbgrader's gradebook, autograded/ and feedback/ too (default: the one of nbgrader_config.py)",
+    )
+    grade.add_argument("--add-students", action="store_true", help="add students that the gradebook does not know")
     grade.set_defaults(run=grade_command)
     check = commands.add_parser(
         "verify",
@@ -106,9 +118,21 @@ def grade_command(options: argparse.Namespace) -> int:
     if options.workers < 1 or options.time_limit <= 0 or options.memory < 64:
         raise Unusable("--workers must be 1 or more, --time-limit above 0, --memory 64 or more")
     out: Path = options.out
+    recorder = _recorder(options, assignment)
     (out / "results").mkdir(parents=True, exist_ok=True)
     with _alone(out):
-        return _grade(options, course, assignment, only)
+        return _grade(options, course, assignment, only, recorder)
+
+
+def _recorder(options: argparse.Namespace, assignment: Assignment) -> Recorder | None:
+    """What writes the gradebook, when one was asked for. Raises `Unusable`."""
+    if options.gradebook is None:
+        return None
+    try:
+        from grader.recorder import Recorder
+    except ImportError as error:
+        raise Unusable(f"--gradebook needs {error.name}; run: pip install 'ch17-grader[instructor]'") from None
+    return Recorder(assignment, options.gradebook, options.add_students)
 
 
 @contextlib.contextmanager
@@ -121,7 +145,13 @@ def _alone(out: Path) -> Iterator[None]:
         raise Unusable(f"{out}: another command is writing there; wait for it, or name another folder") from None
 
 
-def _grade(options: argparse.Namespace, course: Course, assignment: Assignment, only: tuple[str, ...]) -> int:
+def _grade(
+    options: argparse.Namespace,
+    course: Course,
+    assignment: Assignment,
+    only: tuple[str, ...],
+    recorder: Recorder | None,
+) -> int:
     console, out = Console(), options.out
     limits = Limits(options.time_limit, options.time_limit * 4, options.memory << 20)
     protected = (*map(str, assignment.secrets), str(options.submissions.absolute()), str(out.absolute()))
@@ -130,12 +160,15 @@ def _grade(options: argparse.Namespace, course: Course, assignment: Assignment, 
     with tempfile.TemporaryDirectory(prefix="grader-in-") as scratch:
         files = find(options.submissions.absolute(), assignment.name, Path(scratch))
         results, trouble = _run(console, job, files, options.workers)
+        left_out = recorder.write(files, results) if recorder else []
     write_outputs(out, assignment, only, results)
     class_table(console, results)
     seconds = time.monotonic() - began
     page = (out / "index.html").absolute()
     console.print(f"{len(results)} submissions in {seconds:.1f} s; class page: {page}", highlight=False, soft_wrap=True)
-    return _verdict(results, trouble)
+    for line in left_out:
+        print(f"grader: {printable(line)}", file=sys.stderr)
+    return _verdict(results, trouble) or (NOT_RUN if left_out else OK)
 
 
 def table_command(options: argparse.Namespace) -> int:

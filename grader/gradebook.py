@@ -28,10 +28,10 @@ from sqlalchemy.orm import Session
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what nbgrader's libraries will do away with some day says nothing of ours
-    from nbgrader import dbutil, utils
     from nbgrader import api as rows
+    from nbgrader import dbutil, utils
 
-from grader.course import CHECK, Assignment
+from grader.course import CHECK, Assignment, CourseError
 from grader.model import CheckResult, ExerciseResult, Mark, Record, SubmissionResult
 from grader.names import safe_name
 from grader.report import legible, number, public_result
@@ -42,7 +42,7 @@ Penalty = Callable[[str, float, float], float | None]
 """What a late submission costs: student, score, seconds late."""
 
 
-class GradebookError(Exception):
+class GradebookError(CourseError):
     """The gradebook cannot be used: one line that says which, why, and what to do."""
 
 
@@ -114,9 +114,7 @@ def _named(url: str) -> Iterator[None]:
     except SQLAlchemyError as error:
         shown = make_url(url).render_as_string(hide_password=True)
         why = str(getattr(error, "orig", None) or error).strip().splitlines()
-        raise GradebookError(
-            f"{shown}: {why[0] if why else type(error).__name__}; nothing was written to it"
-        ) from None
+        raise GradebookError(f"{shown}: {why[0] if why else type(error).__name__}; nothing was written to it") from None
 
 
 @contextlib.contextmanager
@@ -139,7 +137,9 @@ def _upgrade(url: str) -> None:
         if not tables or _version(engine, tables) == head:
             return
         if "assignment" not in tables:
-            raise GradebookError(f"{engine.url.render_as_string()}: holds other tables than a gradebook's; name another")
+            raise GradebookError(
+                f"{engine.url.render_as_string()}: holds other tables than a gradebook's; name another"
+            )
         if "alembic_version" not in tables:
             _finish(engine, tables, str(head))
             return

@@ -38,13 +38,16 @@ from markupsafe import Markup, escape
 from pygments import highlight  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
+from grader.course import CHECK
 from grader.model import (
     CheckResult,
     Exercise,
     ExerciseResult,
     ExerciseVerdict,
     Flag,
+    Mark,
     Reason,
+    Record,
     Status,
     SubmissionResult,
     Verdict,
@@ -395,10 +398,37 @@ def _title(name: str, exercise: Exercise | None, otherwise: str = "") -> str:
     return (exercise.title if exercise else otherwise).lstrip("# ") or name
 
 
-def student_page(result: SubmissionResult, exercises: Sequence[Exercise]) -> str:
+class HandMarked(msgspec.Struct, frozen=True):
+    """What a person said of one cell: a written answer, or an exercise whose points or comment they gave."""
+
+    title: str
+    mark: Mark
+    answer: str  # of a written question; "" for an exercise
+
+
+def _by_hand(result: SubmissionResult, record: Record | None, by_name: Mapping[str, Exercise]) -> list[HandMarked]:
+    marks = {mark.name: mark for mark in record.marks} if record else {}
+    written = [
+        HandMarked(_first_line(answer.answer), marks.pop(answer.name), answer.answer)
+        for answer in result.written
+        if answer.name in marks
+    ]
+    said = [mark for mark in marks.values() if mark.by_hand or mark.comment]
+    names = {mark.name: mark.name.removeprefix(CHECK) for mark in said}
+    return [
+        HandMarked(_title(name, by_name.get(name)), mark, "") for mark in said if (name := names[mark.name])
+    ] + written
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0].replace("*", "")
+
+
+def student_page(result: SubmissionResult, exercises: Sequence[Exercise], record: Record | None = None) -> str:
     """The student's report, a whole HTML page: scores, each failed check and why, their own code.
 
-    Prompts and titles come from ``exercises``; scores and order from ``result``.
+    Prompts and titles come from ``exercises``; scores and order from ``result``; what a person graded, and the total
+    with it, from the gradebook's ``record``.
     """
     result = public_result(result)
     by_name = {exercise.name: exercise for exercise in exercises}
@@ -408,6 +438,8 @@ def student_page(result: SubmissionResult, exercises: Sequence[Exercise]) -> str
         sections=[_section(exercise, by_name.get(exercise.name)) for exercise in result.exercises],
         counts=Counter(exercise.verdict for exercise in result.exercises),
         our_fault="engine" in result.flags or result.status == "error",
+        record=record,
+        by_hand=_by_hand(result, record, by_name),
     )
 
 

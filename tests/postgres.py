@@ -28,7 +28,7 @@ def missing() -> str | None:
 
 @contextlib.contextmanager
 def server() -> Iterator[str]:
-    """Start a server; its URL, of an empty database. PostgreSQL refuses to run as root: then it runs as its own user."""
+    """Start a server; its URL, of an empty database. It refuses to run as root: then it runs as its own user."""
     folder = Path(tempfile.mkdtemp(prefix="grader-pg-"))
     user: dict[str, Any] = {"user": "postgres"} if os.getuid() == 0 else {}
     if user:

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
-import multiprocessing
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +26,6 @@ from grader.findings import EngineError
 from grader.model import SubmissionResult
 from grader.names import printable
 from grader.sandbox.client import Limits
-from grader.sandbox.confine import die_with_parent
 from grader.store import Job, write_whole
 from grader.submissions import SubmissionFile, SubmissionsError, find
 from grader.terminal import class_table
@@ -192,7 +188,7 @@ def verify_command(options: argparse.Namespace) -> int:
         print(printable(problem))
         off += 1
     for name in [options.assignment] if options.assignment else course.names:
-        counts, problems = verify(course.assignment(name), _pool(options.workers), options.workers)
+        counts, problems = verify(course.assignment(name), batch.processes(options.workers), options.workers)
         print(f"{name}: {counts}")
         for problem in problems:
             print(f"  {printable(problem)}")
@@ -217,16 +213,11 @@ def _run(
         task = bar.add_task("grading", total=len(files))
         workers = min(workers, len(files))
         try:
-            return batch.run(job, files, _pool(workers), workers, lambda done: bar.update(task, completed=done))
+            return batch.run(
+                job, files, batch.processes(workers), workers, lambda done: bar.update(task, completed=done)
+            )
         except EngineError as error:
             raise Unusable(f"{error} (to go on all the same: --unconfined; the results will say so)") from None
-
-
-def _pool(workers: int) -> Callable[[], Executor]:
-    """What makes the processes that grade. They end with this one, however it ends."""
-    os.environ["PYTHONSAFEPATH"] = "1"  # or each would import from the current folder first: a student's, perhaps
-    spawn = multiprocessing.get_context("spawn")
-    return functools.partial(ProcessPoolExecutor, workers, spawn, initializer=die_with_parent, initargs=(os.getpid(),))
 
 
 def write_outputs(

@@ -74,14 +74,16 @@ class Gradebook:
         submitted: Mapping[str, datetime] | None = None,
         penalty: Penalty = no_penalty,
         add_students: bool = False,
+        anew: bool = False,
     ) -> dict[str, str]:
         """Write a batch, all of it or nothing; ``submitted`` is in UTC, by the student of the result.
 
+        What a person graded waits to be looked at again when the submission is another one, and always when ``anew``.
         Returns the gradebook's id of each student written: one that is not in the gradebook is left out, unless
         ``add_students``.
         """
         with _named(self.url), Session(self._engine) as session, session.begin():
-            batch = _Batch(session, _Cells(session, assignment, self._course_id), submitted or {}, penalty)
+            batch = _Batch(session, _Cells(session, assignment, self._course_id), submitted or {}, penalty, anew)
             ids = _students(session, results, add_students)
             for result in results:
                 if result.student in ids:
@@ -238,6 +240,7 @@ class _Batch:
     cells: _Cells
     submitted: Mapping[str, datetime]
     penalty: Penalty
+    anew: bool
     inserts: dict[type, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     updates: dict[type, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -315,7 +318,7 @@ class _Batch:
             return self._insert(rows.SubmittedAssignment, **values), stamp, False
         if row.timestamp != stamp:
             self.updates[rows.SubmittedAssignment].append({"id": row.id, "timestamp": stamp})
-        return row.id, stamp, row.timestamp != stamp
+        return row.id, stamp, self.anew or row.timestamp != stamp
 
     def _grades(self, book: str, scores: Mapping[str, Score], renewed: bool) -> float:
         """Rows for every graded cell; returns what they add up to."""

@@ -1,4 +1,4 @@
-"""The command line: ``grader grade``, ``grader verify`` and ``grader table``.
+"""The command line: ``grader grade``, ``kit``, ``export``, ``verify`` and ``table``.
 
 Exit codes: 0 every submission got a result; 1 something was *not run* through our fault (it is named); 2 unusable
 arguments, or a machine on which student code cannot be confined.
@@ -26,11 +26,12 @@ from grader.findings import EngineError
 from grader.model import SubmissionResult
 from grader.names import printable
 from grader.sandbox.client import Limits
-from grader.store import Job, write_whole
+from grader.store import Job, read_results, write_whole
 from grader.submissions import SubmissionFile, SubmissionsError, find
 from grader.terminal import class_table
 
 if TYPE_CHECKING:
+    from grader.exports import Grade
     from grader.recorder import Recorder
 
 OK, NOT_RUN, UNUSABLE = 0, 1, 2
@@ -80,6 +81,34 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     check.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
     check.set_defaults(run=verify_command)
+    handout = commands.add_parser(
+        "kit",
+        help="build the zip that students get",
+        description="Build the zip that students get: notebook, public checks, instructions, and the grader itself.",
+    )
+    handout.add_argument("assignment", help="name of the assignment, e.g. ch17")
+    handout.add_argument("--out", type=Path, help="the zip (default: <assignment>-kit.zip)")
+    handout.add_argument("--wheel", type=Path, help="the grader's wheel (default: built from its checkout)")
+    handout.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
+    handout.set_defaults(run=kit_command)
+    export = commands.add_parser(
+        "export",
+        help="grades for other systems, or an autograder for Gradescope",
+        description="Write grades as CSV, as Canvas or Moodle import them, or the zip that Gradescope runs.",
+        epilog="Exit codes: 0 done; 1 the roster does not know somebody (it says whom); 2 unusable arguments.",
+    )
+    export.add_argument("format", choices=["csv", "canvas", "moodle", "gradescope"])
+    export.add_argument("assignment", help="name of the assignment, e.g. ch17")
+    export.add_argument("--from", type=Path, dest="results", metavar="OUT", help="results of grader grade --out OUT")
+    export.add_argument(
+        "--gradebook", default="", metavar="URL", help="without --from: this gradebook, not that of nbgrader_config.py"
+    )
+    export.add_argument("--roster", type=Path, metavar="CSV", help="what Canvas or Moodle exported, to find people by")
+    export.add_argument("--out", type=Path, required=True, help="the file to write")
+    export.add_argument("--wheel", type=Path, help="gradescope: the grader's wheel (default: built from its checkout)")
+    export.add_argument("--unconfined", action="store_true", help="gradescope: grade where the sandbox is incomplete")
+    export.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
+    export.set_defaults(run=export_command)
     page = commands.add_parser(
         "table",
         help="write what is asked and how it is graded",
@@ -114,21 +143,21 @@ def grade_command(options: argparse.Namespace) -> int:
     if options.workers < 1 or options.time_limit <= 0 or options.memory < 64:
         raise Unusable("--workers must be 1 or more, --time-limit above 0, --memory 64 or more")
     out: Path = options.out
-    recorder = _recorder(options, assignment)
+    recorder = None
+    if options.gradebook is not None:
+        recorder = _recorder(assignment, options.gradebook, options.add_students)
     (out / "results").mkdir(parents=True, exist_ok=True)
     with _alone(out):
         return _grade(options, course, assignment, only, recorder)
 
 
-def _recorder(options: argparse.Namespace, assignment: Assignment) -> Recorder | None:
-    """What writes the gradebook, when one was asked for. Raises `Unusable`."""
-    if options.gradebook is None:
-        return None
+def _recorder(assignment: Assignment, url: str, add_students: bool = False) -> Recorder:
+    """What reads and writes the gradebook. Raises `Unusable` where nbgrader is not installed."""
     try:
         from grader.recorder import Recorder
     except ImportError as error:
-        raise Unusable(f"--gradebook needs {error.name}; run: pip install 'ch17-grader[instructor]'") from None
-    return Recorder(assignment, options.gradebook, options.add_students)
+        raise Unusable(f"the gradebook needs {error.name}; run: pip install 'ch17-grader[instructor]'") from None
+    return Recorder(assignment, url, add_students)
 
 
 @contextlib.contextmanager
@@ -165,6 +194,53 @@ def _grade(
     for line in left_out:
         print(f"grader: {printable(line)}", file=sys.stderr)
     return _verdict(results, trouble) or (NOT_RUN if left_out else OK)
+
+
+def kit_command(options: argparse.Namespace) -> int:
+    """``grader kit``: the zip for students."""
+    from grader import kit
+
+    assignment = Course.find(options.course).assignment(options.assignment)
+    out = options.out or Path(f"{assignment.name}-kit.zip")
+    count = kit.build(assignment, out, options.wheel)
+    print(f"{out}: {count} files for students, no solution, no hidden check")
+    return OK
+
+
+def export_command(options: argparse.Namespace) -> int:
+    """``grader export``: a file for another system."""
+    from grader import exports, gradescope
+
+    assignment = Course.find(options.course).assignment(options.assignment)
+    if options.format == "gradescope":
+        count = gradescope.build(assignment, options.out, options.wheel, options.unconfined)
+        print(f"{options.out}: {count} files; upload it as autograder (for staff alone: it holds solutions)")
+        return OK
+    grades = _grades(options, assignment)
+    written, unknown = exports.FORMATS[options.format](grades, assignment.name, options.roster)
+    write_whole(options.out, written.encode())
+    print(f"{options.out}: {len(grades) - len(unknown)} students")
+    if unknown:
+        print(f"grader: not in {options.roster}: {printable(', '.join(unknown))}", file=sys.stderr)
+    return NOT_RUN if unknown else OK
+
+
+def _grades(options: argparse.Namespace, assignment: Assignment) -> list[Grade]:
+    """From the folder of a batch, or else from the gradebook. Raises `Unusable` when there are none."""
+    from grader import exports
+
+    if options.results is not None:
+        stored = read_results(options.results / "results").values()
+        results = sorted((s.result for s in stored), key=lambda result: result.student)
+        grades = exports.from_results(result for result in results if result.assignment == assignment.name)
+        where = options.results
+    else:
+        recorder = _recorder(assignment, options.gradebook)
+        records = recorder.gradebook.read(assignment.name)
+        grades, where = exports.from_records(records.values()), recorder.folders.root
+    if not grades:
+        raise Unusable(f"{where}: no grades of {assignment.name}; grade first, or name another place")
+    return grades
 
 
 def table_command(options: argparse.Namespace) -> int:

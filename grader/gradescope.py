@@ -84,11 +84,10 @@ def run(name: str, root: Path, unconfined: bool = False) -> None:
 
 
 def results_json(result: SubmissionResult) -> dict[str, Any]:
-    """A result as Gradescope reads it."""
+    """A result as Gradescope reads it; it adds the scores up itself, and shows no sum while part of it is hidden."""
     result = public_result(result)
     tests = [test for at, exercise in enumerate(result.exercises, 1) for test in _tests(at, exercise)]
     return {
-        "score": result.score,
         "output": "\n".join(_remarks(result)),
         "output_format": "text",
         "stdout_visibility": "hidden",

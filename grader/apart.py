@@ -8,14 +8,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from importlib.util import find_spec
 
 from grader.how import Cells
-from grader.made import _changes, _definitions
 from grader.reach import everything_of, reach_of
-from grader.scopes import hiding, notebook, tree_of
-from grader.tampering import _tampering, tampering
+from grader.reading import Reading, TooLarge
+from grader.scopes import Notebook, hiding, notebook
+from grader.tampering import tampering
 from grader.vocabulary import KNOWN, words
 
 Kept = Mapping[int, Sequence[int]]  # for each cell, the numbers of its statements
@@ -37,28 +36,27 @@ _MAGICS = words(
     "matplotlib pylab autoreload reload_ext load_ext pip conda config precision env pwd who whos cd ls bash sh html "
     "HTML javascript markdown latex writefile pinfo pinfo2 psearch xmode pdb debug sx system"
 )
+_COST_OF_SEARCH = 50  # steps: folders are looked through
 _OPTIONS = re.compile(r"^(\s*-\w+(\s+\d+|\b))*\s*")
 
 
-def kept(names: Iterable[str], cells: Cells, numbers: Sequence[int]) -> dict[int, list[int]]:
+def kept(
+    names: Iterable[str], cells: Cells, numbers: Sequence[int], reading: Reading | None = None
+) -> dict[int, list[int]]:
     """The statements that make what these answers are; ``numbers`` are the cells' own.
 
-    An answer that no cell binds needs none, and a star import may bind whatever an answer reads.
+    An answer that no cell binds needs none, and a star import may bind whatever an answer reads. Raises `TooLarge`.
     """
     found: dict[int, set[int]] = {}
-    book = notebook(tuple(cells))
-    orders = {order for name in names for order in reach_of(name, tuple(cells)).statements}
+    reading = reading or Reading()
+    book = notebook(cells, reading)
+    reading.spend(len(book.statements))
+    orders = {order for name in names for order in reach_of(name, tuple(cells), reading).statements}
     orders |= {order for order, (statement, _) in enumerate(book.statements, 1) if _is_star(statement)}
     for order in orders:
         cell = book.statements[order - 1][1]
         found.setdefault(numbers[cell], set()).add(book.numbers[order - 1])
     return {cell: sorted(statements) for cell, statements in found.items()}
-
-
-def forget() -> None:
-    """Drop what was worked out for a submission: the trees of a large notebook take hundreds of megabytes."""
-    for remembered in (is_calm, _tampering, everything_of, reach_of, _changes, _definitions, notebook, tree_of):
-        remembered.cache_clear()
 
 
 def merged(parts: Iterable[Kept]) -> dict[int, list[int]]:
@@ -70,21 +68,28 @@ def merged(parts: Iterable[Kept]) -> dict[int, list[int]]:
     return {cell: sorted(statements) for cell, statements in found.items()}
 
 
-@lru_cache(maxsize=16)
-def is_calm(cells: tuple[tuple[str, str], ...]) -> bool:
+def is_calm(cells: Cells, reading: Reading | None = None) -> bool:
     """Is there nothing by which one answer's code could put something else in the place of another's?"""
-    book = notebook(cells)
-    if tampering(cells) or any(_reaches(statement) for statement, _ in book.statements):
+    reading = reading or Reading()
+    try:
+        return not tampering(cells, reading) and _is_calm(notebook(cells, reading))
+    except TooLarge:
+        return False
+
+
+def _is_calm(book: Notebook) -> bool:
+    if any(_reaches(statement, book.reading) for statement, _ in book.statements):
         return False
     return all(hiding(use.path) == "get_ipython" for use in everything_of(book).hidden)
 
 
-def _reaches(statement: ast.stmt) -> bool:
-    plain = {id(name) for node in ast.walk(statement) for name in _harmless(node)}
-    return any(id(node) not in plain and _is_reaching(node) for node in ast.walk(statement))
+def _reaches(statement: ast.stmt, reading: Reading) -> bool:
+    nodes = list(reading.walk(statement))
+    plain = {id(name) for node in nodes for name in _harmless(node, reading)}
+    return any(id(node) not in plain and _is_reaching(node, reading) for node in nodes)
 
 
-def _is_reaching(node: ast.AST) -> bool:
+def _is_reaching(node: ast.AST, reading: Reading) -> bool:
     match node:
         case ast.Name(id=name):
             return name in _REACHING
@@ -95,9 +100,9 @@ def _is_reaching(node: ast.AST) -> bool:
         case ast.MatchClass(kwd_attrs=attrs):
             return any(map(_is_special, attrs))
         case ast.Import(names=aliases):
-            return any(_is_strange(alias.name) for alias in aliases)
+            return any(_is_strange(alias.name, reading) for alias in aliases)
         case ast.ImportFrom(module=module, level=level, names=aliases):
-            return bool(level) or _is_strange(module or "") or any(a.name in _REACHING for a in aliases)
+            return bool(level) or _is_strange(module or "", reading) or any(a.name in _REACHING for a in aliases)
     return False
 
 
@@ -109,13 +114,14 @@ def _is_special(name: str) -> bool:
     return name.startswith("__") and name.endswith("__") and name not in _HARMLESS_SPECIAL
 
 
-def _is_strange(module: str) -> bool:
+def _is_strange(module: str, reading: Reading) -> bool:
     """Is this a module that is there, and of which nothing is known?"""
+    reading.spend(_COST_OF_SEARCH)
     root = module.partition(".")[0]
     return root in _REACHING or (root not in KNOWN and find_spec(root) is not None)
 
 
-def _harmless(node: ast.AST) -> Iterator[ast.AST]:
+def _harmless(node: ast.AST, reading: Reading) -> Iterator[ast.AST]:
     """The name in ``getattr(x, "shape")``, and in ``%matplotlib inline`` and its like, which run no other code."""
     match node:
         case ast.Call(func=ast.Name(id=("getattr" | "setattr")) as name, args=[_, ast.Constant(value=str(attr)), *_]):
@@ -125,13 +131,13 @@ def _harmless(node: ast.AST) -> Iterator[ast.AST]:
             func=ast.Attribute(attr=attr, value=ast.Call(func=ast.Name(id="get_ipython") as name, args=[])), args=args
         ) if attr in _SHELL:
             texts = [str(arg.value) for arg in args if isinstance(arg, ast.Constant)]
-            if len(texts) == len(args) and (attr in ("system", "getoutput") or _is_harmless_magic(*texts)):
+            if len(texts) == len(args) and (attr in ("system", "getoutput") or _is_harmless_magic(reading, *texts)):
                 yield name
 
 
-def _is_harmless_magic(magic: str = "", line: str = "", cell: str = "") -> bool:
-    tree = tree_of(_OPTIONS.sub("", line)) if magic == "timeit" and not cell else None
-    return magic in _MAGICS or (tree is not None and not any(map(_reaches, tree.body)))
+def _is_harmless_magic(reading: Reading, magic: str = "", line: str = "", cell: str = "") -> bool:
+    tree = reading.tree(_OPTIONS.sub("", line)) if magic == "timeit" and not cell else None
+    return magic in _MAGICS or (tree is not None and not any(_reaches(statement, reading) for statement in tree.body))
 
 
 def _is_star(statement: ast.stmt) -> bool:

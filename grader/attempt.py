@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from grader.model import Flag
 from grader.notebook import RunCell, Submission
+from grader.reading import Reading
 from grader.sandbox import wire
 from grader.sandbox.client import Limits, Transport, WorkerGone
 from grader.sandbox.wire import Begin, Raised, Reply, Request, Run
@@ -33,6 +34,7 @@ class Attempt:
     call_limits: Limits = field(default_factory=Limits)
     flags: set[Flag] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    reading: Reading = field(default_factory=Reading)  # of the cells' source, for as long as they are graded
     printed: list[str] = field(default_factory=list)
     kept: Mapping[int, Sequence[int]] | None = None  # run these statements of these cells alone, and tell nothing
     quiet: bool = False  # this worker has seen what hidden checks ask: no text of its own is kept
@@ -42,6 +44,7 @@ class Attempt:
     _seq: int = 0
     _spent: float = 0.0  # seconds that cells took, and new workers for them
     _failed: set[str] = field(default_factory=set)
+    _printed: set[str] = field(default_factory=set)
     _careful: bool = False  # something tampered with the messages: from then on wait for what follows an answer
 
     def reach(self, place: int) -> None:
@@ -77,7 +80,8 @@ class Attempt:
             return
         if isinstance(reply.outcome, Raised) and not _is_stub(cell, reply.outcome):
             self._note_failed(cell.label, reply.outcome.type_name)
-        if reply.printed and not self.quiet and cell.label not in self._labels_printed():
+        if reply.printed and not self.quiet and cell.label not in self._printed:
+            self._printed.add(cell.label)
             self.printed.append(f"{cell.label}\n{reply.printed}")
 
     def _cell_limits(self, cell: RunCell) -> Limits | None:
@@ -98,9 +102,6 @@ class Attempt:
         else:
             what = "an exception" if self.quiet else type_name
             self.note("cell_failed", f"{label} raised {what}; what follows it still ran")
-
-    def _labels_printed(self) -> set[str]:
-        return {text.split("\n", 1)[0] for text in self.printed}
 
     def notes_of(self, flag: Flag) -> int:
         """How many cells ended a worker so far."""

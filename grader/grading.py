@@ -27,6 +27,7 @@ from grader.model import (
     SubmissionResult,
 )
 from grader.notebook import Submission
+from grader.reading import Reading
 from grader.sandbox.client import Limits, Transport
 from grader.source import names
 from grader.student import Student
@@ -60,15 +61,15 @@ class Grading:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        self.attempt = Attempt(self.submission, self.start, self.limits)
-        self.apart = Attempt(self.submission, self.start, self.limits, self.attempt.flags, self.attempt.notes, kept={})
+        self.attempt = main = Attempt(self.submission, self.start, self.limits)
+        self.apart = Attempt(self.submission, self.start, self.limits, main.flags, main.notes, main.reading, kept={})
         self.student = Student(self.attempt, {e.name: parameters(e.stub) for e in self.exercises})
         self._answered_by = answers(self.exercises)
         self._cells = [(cell.label, cell.python) for cell in self.submission.cells if cell.python]
-        self._tampering = how.tampering(self._cells)
+        self._tampering = how.tampering(self._cells, self.attempt.reading)
         if self._tampering:
             self.attempt.note("tampering", f"the notebook uses {', '.join(self._tampering[:5])}")
-        self._is_calm = apart.is_calm(tuple(self._cells))
+        self._is_calm = apart.is_calm(self._cells, self.attempt.reading)
         self._results = {check.id: not_run(check) for check in self.checks}
         self._findings: dict[str, Finding] = {}
         self._exercise = ""
@@ -77,11 +78,12 @@ class Grading:
     # ------------------------------------------------------------ one check
 
     def begin(self, check: Check) -> Student:
-        """Make the student ready for a check. Raises `StudentError` when there is nothing to check."""
+        """Make the student ready for a check. Raises `StudentError` when there is nothing to check, or `TooLarge`."""
+        self.student.clear()
         if check.hidden != self.attempt.quiet:
             # A hidden check's inputs could come back in what a later cell prints or a later answer returns: hidden
             # checks have workers of their own, from which nothing is shown.
-            self.close()
+            self._drop()
             self.attempt.quiet = self.apart.quiet = check.hidden
         if check.exercise != self._exercise:
             self._exercise = check.exercise
@@ -118,7 +120,8 @@ class Grading:
 
     def _kept(self, exercise: str, place: int) -> apart.Kept:
         numbers = [number for number, cell in enumerate(self.submission.cells[:place]) if cell.python]
-        return apart.kept(sorted(self._answered_by[exercise]), self._cells[: len(numbers)], numbers)
+        cells = self._cells[: len(numbers)]
+        return apart.kept(sorted(self._answered_by[exercise]), cells, numbers, self.attempt.reading)
 
     def place(self, exercise: str) -> int | None:
         """How many cells run before the exercise's checks; None when it is missing."""
@@ -158,10 +161,16 @@ class Grading:
         """Name the notebook's own variables that a wrong answer reads in place of its arguments."""
         if finding.reason not in ("wrong", "raised"):
             return finding
-        read = {name for answer in self._answered_by[check.exercise] for name in how.globals_read(answer, self._cells)}
+        answers, reading = self._answered_by[check.exercise], self.attempt.reading
+        read = {name for answer in answers for name in how.globals_read(answer, self._cells, reading)}
         return replace_struct(finding, facts={**finding.facts, "globals": ", ".join(sorted(read))}) if read else finding
 
     # ------------------------------------------------------------ afterwards
+
+    @cached_property
+    def _bound(self) -> list[frozenset[str]]:
+        """The names that each cell binds."""
+        return [names(cell.python) for cell in self.submission.cells]
 
     def second_chances(self) -> list[Check]:
         """Checks to run again after the last cell: of exercises that failed only for a name that is defined later."""
@@ -171,7 +180,7 @@ class Grading:
             findings = [self._findings[check.id] for check in checks if check.id in self._findings]
             place = self.submission.places.get(exercise.name)
             if findings and place is not None and all(f.code == "name_error" for f in findings):
-                later = {name for cell in self.submission.cells[place:] for name in names(cell.python)}
+                later = set().union(*self._bound[place:])
                 if any(f.facts.get("name") in later for f in findings):
                     self._at_end.add(exercise.name)
                     again += checks
@@ -199,8 +208,11 @@ class Grading:
         )
 
     def close(self) -> None:
-        """End the workers, and forget the sources."""
-        apart.forget()
+        """End the workers, and forget what was read."""
+        self.attempt.reading.forget()
+        self._drop()
+
+    def _drop(self) -> None:
         self.attempt.drop()
         self.apart.drop()
 
@@ -228,7 +240,7 @@ class Grading:
             finding = self._findings.get(check.id)
             if finding is None or finding.reason not in ("wrong", "raised", "forbidden"):
                 continue
-            called = calls(check.exercise, self._answered_by, self._cells) & reasons.keys()
+            called = calls(check.exercise, self._answered_by, self._cells, self.attempt.reading) & reasons.keys()
             causes = {name for name in called if finding.reason != "forbidden" or "forbidden" in reasons[name]}
             if causes:
                 old = self._results[check.id]
@@ -254,9 +266,11 @@ def answers(exercises: Sequence[Exercise]) -> dict[str, frozenset[str]]:
     return {exercise.name: names(exercise.stub) or frozenset({exercise.name}) for exercise in exercises}
 
 
-def calls(name: str, answers: Mapping[str, frozenset[str]], cells: Sequence[tuple[str, str]]) -> set[str]:
+def calls(
+    name: str, answers: Mapping[str, frozenset[str]], cells: Sequence[tuple[str, str]], reading: Reading | None = None
+) -> set[str]:
     """The other exercises whose answers the answer to ``name`` calls, itself or through helpers."""
-    reached = {read for answer in answers[name] for read in how.reachable_names(answer, cells)}
+    reached = {read for answer in answers[name] for read in how.reachable_names(answer, cells, reading)}
     return {other for other, defined in answers.items() if other != name and defined & reached}
 
 

@@ -23,6 +23,7 @@ from grader.libraries import may_multiply
 from grader.loops import Deepest, deepest
 from grader.model import Finding, Frame
 from grader.reach import Reach, Use, reach_of
+from grader.reading import Reading, TooLarge
 from grader.sandbox.wire import Seen
 from grader.scopes import UNKNOWN, Lib, Own, hiding
 from grader.tampering import tampering as tampering
@@ -55,10 +56,11 @@ _TOO_DEEP = "code nested too deep to follow"
 class How:
     """How the answer ``exercise`` of these cells computes. ``cells`` are (label, plain Python), up to its place."""
 
-    def __init__(self, exercise: str, cells: Cells, seen: Seen | None = None) -> None:
+    def __init__(self, exercise: str, cells: Cells, seen: Seen | None = None, reading: Reading | None = None) -> None:
         self._name = exercise
         self._cells = tuple((label, text) for label, text in cells)
         self._seen = seen
+        self._reading = reading or Reading()
 
     # ------------------------------------------------------------ what a suite asks
 
@@ -113,7 +115,7 @@ class How:
             if op.largest > 1 and _op(op.name) in ARITHMETIC:
                 used = f"`{_op(op.name)}` on {op.largest} numbers at once"
                 self._fail("indexing_only", self._place(), used=used)
-        for use in self._reach.uses:
+        for use in self._uses:
             if _is_reduction(use) or _is_row_product(use):
                 self._fail("indexing_only", use, used=_shown(use.path) if use.path != "*" else "a product of slices")
 
@@ -126,7 +128,7 @@ class How:
         self._only("not_numpy", FAMILIES["numpy"].roots)
 
     def _only(self, code: str, libraries: frozenset[str] = frozenset()) -> None:
-        for use in self._reach.uses:
+        for use in self._uses:
             root = use.path.partition(".")[0]
             plain = root in STANDARD | SHOWING | MARKS | libraries or root == "?" or hiding(use.path)
             if not plain and ("." in use.path or root in FAMILIES["torch"].roots | FAMILIES["numpy"].roots):
@@ -142,7 +144,7 @@ class How:
         if seen is None or self._reach.hidden:
             return False
         for name in ("matrix product", "einsum", "relu", "unfold", "conv2d"):
-            plain = any(self._is_plain(use, FAMILIES[name]) for use in self._reach.uses)
+            plain = any(self._is_plain(use, FAMILIES[name]) for use in self._uses)
             if plain and not self._in_run(name):
                 return True
         for name in ("matrix product", "conv2d"):
@@ -155,22 +157,28 @@ class How:
 
     @cached_property
     def _reach(self) -> Reach:
-        return reach_of(self._name, self._cells)
+        return reach_of(self._name, self._cells, self._reading)
 
     @cached_property
     def _deepest(self) -> Deepest:
         return deepest(self._reach)
 
+    @property
+    def _uses(self) -> list[Use]:
+        """What the answer uses: each time that it is looked through counts."""
+        self._reading.spend(len(self._reach.uses))
+        return self._reach.uses
+
     def _in_source(self, family: Family, everything: bool = False) -> Use | None:
         """The first use of ``family`` that is not, or may not be, of the student's own making."""
-        for use in self._reach.uses:
+        for use in self._uses:
             if family.has(use.path) and (everything or not self._may_be_own(use, family)):
                 return use
         return None
 
     def _unknown_product(self) -> Use | None:
         """The first use of what may work a matrix product out by some detour (`torch.linalg.inv` of blocks)."""
-        uses = (use for use in self._reach.uses if not hiding(use.path) and may_multiply(use.path))
+        uses = (use for use in self._uses if not hiding(use.path) and may_multiply(use.path))
         return next((use for use in uses if not self._is_own_attribute(use)), None)
 
     def _is_own_attribute(self, use: Use) -> bool:
@@ -202,7 +210,7 @@ class How:
 
     @cached_property
     def _touches_numpy(self) -> bool:
-        return any(FAMILIES["numpy"].has(use.path) or use.path == "numpy" for use in self._reach.uses)
+        return any(FAMILIES["numpy"].has(use.path) or use.path == "numpy" for use in self._uses)
 
     def _is_plain(self, use: Use, family: Family) -> bool:
         """Does the answer run this torch operation each time, whatever its arguments?"""
@@ -277,24 +285,31 @@ class How:
 # ---------------------------------------------------------------- questions about a notebook
 
 
-def reachable_names(name: str, cells: Cells) -> set[str]:
-    """The top-level names that the answer ``name`` reads, itself or through helpers."""
-    return set(reach_of(name, tuple(cells)).names)
+def reachable_names(name: str, cells: Cells, reading: Reading | None = None) -> set[str]:
+    """The top-level names that the answer ``name`` reads, itself or through helpers; none when it is `TooLarge`."""
+    try:
+        return set(reach_of(name, tuple(cells), reading).names)
+    except TooLarge:
+        return set()
 
 
-def globals_read(name: str, cells: Cells) -> set[str]:
+def globals_read(name: str, cells: Cells, reading: Reading | None = None) -> set[str]:
     """The top-level names among them that are plain data: no function, class or module."""
-    return set(reach_of(name, tuple(cells)).data)
+    try:
+        return set(reach_of(name, tuple(cells), reading).data)
+    except TooLarge:
+        return set()
 
 
 def source_of(name: str, cells: Cells) -> str:
     """The source of what ``name`` is at the end, as the student wrote it; "" when no cell binds it."""
     book = reach_of(name, tuple(cells)).book
     parts = []
+    lines = [text.split("\n") for _, text in book.cells]
     for number in dict.fromkeys(binding.order for binding in book.visible(name, None) if binding.order):
         statement, cell = book.statements[number - 1]
         first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", []))])
-        parts.append("\n".join(book.cells[cell][1].split("\n")[first - 1 : statement.end_lineno]))
+        parts.append("\n".join(lines[cell][first - 1 : statement.end_lineno]))
     return "\n\n".join(parts)
 
 

@@ -27,7 +27,7 @@ from grader.sandbox import wire
 from grader.sandbox.client import Limits, WorkerGone
 from grader.sandbox.wire import Reply, Request, Returned, Run
 from grader.sandbox.worker import Printed, Session
-from grader.source import Reader
+from grader.source import MAX_WORK, Reader
 from grader.terminal import points, reasons
 
 
@@ -166,7 +166,7 @@ def check(name: str) -> float:
 
 def executed(sources: Sequence[str], name: str) -> Submission:
     """The cells that a kernel has run, as a submission whose one answer has its place after the last of them."""
-    reader = Reader()
+    reader = Reader(words=MAX_WORK)  # all that a kernel has run in a long session, and nothing hostile
     cells = []
     for number, source in enumerate(sources):
         code = reader.read(source)

@@ -37,15 +37,15 @@ def canonical(path: str) -> str:
     return path
 
 
-def exports(module: str, name: str) -> bool:
-    """Does ``from module import *`` bind ``name``, as far as is known here?"""
+def exported(module: str) -> frozenset[str]:
+    """The names that ``from module import *`` binds, as far as is known here."""
     root, *rest = module.split(".")
     found: object = _LIBRARIES.get(root)
     for part in rest:
         found = vars(found).get(part) if isinstance(found, ModuleType) else None
     if not isinstance(found, ModuleType):
-        return False
-    return name in getattr(found, "__all__", [n for n in vars(found) if not n.startswith("_")])
+        return frozenset()
+    return frozenset(getattr(found, "__all__", [n for n in vars(found) if not n.startswith("_")]))
 
 
 def may_multiply(path: str) -> bool:

@@ -97,6 +97,8 @@ class _Counter:
         self.book = reach.book
         self._methods: dict[str, list[Own]] = {}
         self._weights: dict[tuple[int, int, int], int] = {}
+        self._fixed: dict[int, bool] = {}
+        self._own_loops: dict[int, int] = {}
         for own in list(reach.owns.values()):
             if isinstance(own.node, ast.ClassDef):
                 for name in self.book.inside(own).names:
@@ -122,6 +124,7 @@ class _Counter:
         """What runs when ``own`` is called: for a class, what its objects run without being asked by name."""
         if not isinstance(own.node, ast.ClassDef):
             return [own]
+        self.book.spend(len(self.book.inside(own).names))
         names = [n for n in self.book.inside(own).names if everything or _is_special(n)]
         return [method for name in names for method in self._members(own, name)]
 
@@ -134,6 +137,7 @@ class _Counter:
         start = [own.node.body] if isinstance(own.node, ast.Lambda) else getattr(own.node, "body", [])
         stack: list[tuple[ast.AST, int, Scope]] = [(node, 0, inner) for node in start]
         while stack:
+            self.book.spend()
             node, depth, scope = stack.pop()
             if depth > body.depth:
                 body.depth, body.line = depth, getattr(node, "lineno", body.line)
@@ -168,6 +172,7 @@ class _Counter:
             case ast.Attribute(ctx=ast.Load(), attr=attr):
                 if not self._note(node, depth, scope, body):
                     mine = scope.parent if _is_super(node.value) else None
+                    self.book.spend(len(self._methods.get(attr, [])))
                     methods = [m for m in self._methods.get(attr, []) if m.scope is not mine]
                     body.calls.extend((method, depth, node.lineno) for method in methods)
             case ast.arg():
@@ -203,17 +208,23 @@ class _Counter:
     # ------------------------------------------------------------ what is looped over
 
     def _weight(self, node: ast.expr, target: ast.expr | None, scope: Scope, nested: int = 0) -> int:
-        """How many loops a `for` over ``node`` is worth: none for a shape, n for a product of n."""
+        """How many loops a `for` over ``node`` is worth: none for a shape, n for a product of n.
+
+        Comprehensions over comprehensions make a tower of which each floor is looked at once, not once for each above.
+        """
+        self.book.spend()
+        if id(node) not in self._fixed:
+            self._fixed[id(node)] = _is_fixed(node)
+        if self._fixed[id(node)] or nested > 8:
+            return 0 if self._fixed[id(node)] else 1
         if isinstance(node, COMPREHENSIONS):
             target = None  # it makes no difference
-        key = id(node), id(target), nested  # a tower of comprehensions: each floor once, not once for each one above
+        key = id(node), id(target), nested
         if key not in self._weights:
             self._weights[key] = self._weighed(node, target, scope, nested)
         return self._weights[key]
 
     def _weighed(self, node: ast.expr, target: ast.expr | None, scope: Scope, nested: int) -> int:
-        if nested > 8 or _is_fixed(node):
-            return 0 if _is_fixed(node) else 1
         match node:
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
                 inner = self.book.comprehension(node, scope)
@@ -255,8 +266,13 @@ class _Counter:
         depth = 1
         for value in self.book.values(function, scope):
             if isinstance(value, Own) and isinstance(value.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                depth = max(depth, _own_loops(value.node))
+                depth = max(depth, self._loops_of(value.node))
         return depth
+
+    def _loops_of(self, function: ast.AST) -> int:
+        if id(function) not in self._own_loops:
+            self._own_loops[id(function)] = _own_loops(function)
+        return self._own_loops[id(function)]
 
 
 def _own_loops(function: ast.AST) -> int:

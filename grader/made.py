@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterator
-from functools import lru_cache
 
+from grader.reading import Reading
 from grader.scopes import Notebook
 
-_PASSES = 20  # through helpers of helpers
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # Calls that only look at what they are given.
 _LOOKING = frozenset({"print", "display", "plt", "pprint", "repr", "len", "type", "help", "show_image"})
@@ -18,40 +18,47 @@ def makers(book: Notebook, name: str, before: int | None) -> set[int]:
     """The statements that bind ``name``, or change what it holds in place, as far as that lasts until ``before``."""
     bindings = book.visible(name, before)
     first = next((b.order for b in bindings if b.sure), 0)
-    changes = (order for order in _changes(book).get(name, []) if first <= order < (before or order + 1))
+    orders = book.reading.once(_changes, book).get(name, [])
+    changes = orders[bisect_left(orders, first) : bisect_left(orders, before) if before else len(orders)]
+    book.spend(len(changes))
     return {binding.order for binding in bindings if binding.order}.union(changes)
 
 
-@lru_cache(maxsize=64)
 def _changes(book: Notebook) -> dict[str, list[int]]:
-    """The statements that may change in place what a name holds: by a method, or by a function that does."""
+    """The statements, in order, that may change in place what a name holds: by a method, or by a function that does."""
     setters = _setters(book)
     found: dict[str, list[int]] = {}
     for order, (statement, _) in enumerate(book.statements, 1):
-        for name in set(_changed(statement, setters)):
-            if not any(binding.path for binding in book.module.names.get(name, [])):
-                found.setdefault(name, []).append(order)
+        changed, read = book.reading.about(_touched, statement)
+        called = [setters[name] for name in read if name in setters]
+        book.reading.spend(len(read) + sum(map(len, called)))
+        for name in changed.union(*called) - book.module.imported:
+            found.setdefault(name, []).append(order)
     return found
 
 
-def _changed(statement: ast.stmt, setters: dict[str, set[str]]) -> Iterator[str]:
-    for node in _run_at_once(statement):
-        match node:
-            case ast.Expr(value=ast.Call(func=func, args=args, keywords=keywords)) if root_of(func) not in _LOOKING:
-                yield from map(root_of, [func, *args, *(keyword.value for keyword in keywords)])
-            case ast.Delete(targets=targets):
-                yield from map(root_of, targets)
-            case ast.ClassDef(bases=bases):
-                yield from map(root_of, bases)
-        match node:
-            case ast.Name(id=name, ctx=ast.Load()):
-                yield from setters.get(name, ())
+def _touched(statement: ast.AST, reading: Reading) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that a statement may itself change in place, and those that it reads."""
+    nodes = list(_run_at_once(statement, reading))
+    read = frozenset(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
+    return frozenset(name for node in nodes for name in _changed(node)), read
 
 
-def _run_at_once(statement: ast.stmt) -> Iterator[ast.AST]:
+def _changed(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Expr(value=ast.Call(func=func, args=args, keywords=keywords)) if root_of(func) not in _LOOKING:
+            yield from map(root_of, [func, *args, *(keyword.value for keyword in keywords)])
+        case ast.Delete(targets=targets):
+            yield from map(root_of, targets)
+        case ast.ClassDef(bases=bases):
+            yield from map(root_of, bases)
+
+
+def _run_at_once(statement: ast.AST, reading: Reading) -> Iterator[ast.AST]:
     """The nodes of ``statement`` that run when it does: of functions, their decorators and defaults alone."""
     stack: list[ast.AST] = [statement]
     while stack:
+        reading.spend()
         node = stack.pop()
         yield node
         match node:
@@ -67,40 +74,40 @@ def _setters(book: Notebook) -> dict[str, set[str]]:
     """For each function or class of the top level, the names that a call of it may bind or change."""
     inside: dict[str, set[str]] = {}
     mentions: dict[str, set[str]] = {}
-    for name, changes, used in (found for statement, _ in book.statements for found in _definitions(statement)):
+    definitions = (found for statement, _ in book.statements for found in book.reading.about(_definitions, statement))
+    for name, changes, used in definitions:
+        book.reading.spend(len(changes) + len(used))
         inside.setdefault(name, set()).update(changes)
         mentions.setdefault(name, set()).update(used)
-    for _ in range(_PASSES):
-        grown = False
-        for name, others in mentions.items():
-            more = set().union(*(inside[other] for other in others & inside.keys())) - inside[name]
-            inside[name] |= more
-            grown = grown or bool(more)
-        if not grown:
-            break
+    calls = {name: sorted(used & inside.keys()) for name, used in mentions.items()}
+    size = -1
+    while size != (size := sum(map(len, inside.values()))):  # through helpers of helpers
+        for name, others in calls.items():
+            for other in others:
+                book.reading.spend(1 + len(inside[other]))
+                inside[name] |= inside[other]
     return inside
 
 
-@lru_cache(maxsize=2048)
-def _definitions(statement: ast.stmt) -> tuple[tuple[str, frozenset[str], frozenset[str]], ...]:
+def _definitions(statement: ast.AST, reading: Reading) -> list[tuple[str, frozenset[str], frozenset[str]]]:
     """The functions and classes that a statement defines, with the names that each may change and those it mentions."""
     found = []
-    for definition in _run_at_once(statement):
+    for definition in _run_at_once(statement, reading):
         if isinstance(definition, _DEFINITIONS):
-            used = frozenset(node.id for node in ast.walk(definition) if isinstance(node, ast.Name))
-            found.append((definition.name, frozenset(_set_in(definition)), used))
-    return tuple(found)
+            nodes = list(reading.walk(definition))
+            used = frozenset(node.id for node in nodes if isinstance(node, ast.Name))
+            found.append((definition.name, frozenset(name for node in nodes for name in _set_by(node)), used))
+    return found
 
 
-def _set_in(definition: ast.AST) -> Iterator[str]:
-    for node in ast.walk(definition):
-        match node:
-            case ast.Global(names=names):
-                yield from names
-            case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del()):
-                yield root_of(node)
-            case ast.Call(func=ast.Attribute() as func):
-                yield root_of(func)
+def _set_by(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Global(names=names):
+            yield from names
+        case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del()):
+            yield root_of(node)
+        case ast.Call(func=ast.Attribute() as func):
+            yield root_of(func)
 
 
 def root_of(node: ast.AST) -> str:

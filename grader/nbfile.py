@@ -21,7 +21,7 @@ from grader.model import Flag
 from grader.names import shown
 
 MAX_BYTES = 20 * 2**20
-MAX_PARTS = 5_000_000
+MAX_PARTS = 3_000_000
 MAX_CELLS = 5_000
 
 CellType = Literal["code", "markdown", "raw"]

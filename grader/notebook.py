@@ -88,12 +88,18 @@ class _Released:
 
     cells: dict[str, Cell]
     roles: dict[str, Role]
+    pythons: dict[str, str]
     shapes: dict[str, str]
     defines: dict[str, tuple[str, ...]]
 
     def name(self, grade_id: str) -> str:
         """The exercise that a cell answers or checks."""
         return grade_id.removeprefix(CHECK) if self.roles[grade_id] == "check" else grade_id
+
+    @cached_property
+    def bound(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+        """The names that each cell binds: all of them, and those that are not imported."""
+        return {i: (source.names(text), source.names(text, imported=False)) for i, text in self.pythons.items()}
 
     @cached_property
     def stubs(self) -> frozenset[str]:
@@ -117,11 +123,13 @@ def _released(cells: tuple[Cell, ...], exercises: tuple[str, ...]) -> _Released:
             roles[grade_id] = "check"
         elif cell.locked:
             roles[grade_id] = "locked"
+    pythons = {grade_id: source.to_python(marked[grade_id].source) for grade_id in roles}
     stubs = {name: source.names(source.to_python(marked[name].source)) for name in exercises}
     return _Released(
         cells={grade_id: marked[grade_id] for grade_id in roles},
         roles=roles,
-        shapes={grade_id: source.shape(source.to_python(marked[grade_id].source)) for grade_id in roles},
+        pythons=pythons,
+        shapes={grade_id: source.shape(python) for grade_id, python in pythons.items()},
         defines={name: tuple(sorted(stubs[name])) or (name,) for name in exercises},
     )
 
@@ -267,11 +275,10 @@ class _Rebuilt:
 
     def _adds(self, entry: _Entry) -> bool:
         """Does an edited locked cell add to the released one, without putting something else in place of it?"""
-        original, python = source.to_python(self.released.cells[entry.grade_id].source), entry.code.python
+        original, python = self.released.pythons[entry.grade_id], entry.code.python
         added = source.added(python, original) if len(python) <= MAX_COMPARED else python
-        replaced = source.names(added) & source.names(original, imported=False)
-        replaced |= source.names(added, imported=False) & source.names(original)
-        return bool(added) and not replaced
+        bound, defined = self.released.bound[entry.grade_id]
+        return bool(added) and not (source.names(added) & defined or source.names(added, imported=False) & bound)
 
     @cached_property
     def run(self) -> list[tuple[int, RunCell]]:
@@ -415,7 +422,9 @@ class _Rebuilt:
                     f"{entry.label.capitalize()} answers {entry.grade_id} in a {entry.cell.type} cell; it ran as code."
                 )
                 yield "cells_relabelled", text
-            if entry.runs and not entry.code.python:
+            if entry.runs and entry.code.large:
+                yield "cell_not_parsed", f"{entry.label.capitalize()} is too large to be read; it was left out."
+            elif entry.runs and not entry.code.python:
                 yield "cell_not_parsed", f"{entry.label.capitalize()} is not Python as a whole; it was left out."
             elif entry.runs and entry.code.text != entry.cell.source:
                 yield (

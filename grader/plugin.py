@@ -170,16 +170,37 @@ def _own_submission(config: pytest.Config) -> tuple[Assignment, Path] | None:
             return None
     else:
         return None
-    name = config.getoption("assignment") or (path.stem if path.stem in course.names else None)
-    if name is None:
-        if not named:
+    if name := config.getoption("assignment"):
+        assignment = course.assignment(name)
+    else:
+        assignment, known = _assignment(course, path)
+        if not (known or named):
             return None
-        name = course.names[0] if len(course.names) == 1 else path.stem
-    assignment = course.assignment(name)
     config.option.importmode = "importlib"  # public and hidden suites have files of the same name
     if bare:
         config.args[:] = [str(folder) for folder in assignment.suites]
     return assignment, path
+
+
+def _assignment(course: Course, path: Path) -> tuple[Assignment, bool]:
+    """The assignment that a notebook answers, told by its own name or its folder's, else by what it holds.
+
+    The second is whether that is known; where nothing tells, the first assignment will say what it misses.
+    """
+    for name in (path.stem, path.absolute().parent.name):
+        if name in course.names:
+            return course.assignment(name), True
+    answered = [(_answered(path, assignment), assignment) for assignment in map(course.assignment, course.names)]
+    if not answered:
+        raise CourseError(f"no assignment is released; put the notebooks into {course.root / 'assignments'}")
+    count, assignment = max(answered, key=lambda pair: pair[0])
+    return assignment, count > 0
+
+
+def _answered(path: Path, assignment: Assignment) -> int:
+    """How many of the assignment's exercises a notebook holds a cell of."""
+    submission = read_path(path, assignment)
+    return 0 if isinstance(submission, Problem) else sum(map(bool, submission.sources.values()))
 
 
 def _course(*places: Path) -> Course:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from grader.made import makers
+from grader.reading import Reading
 from grader.scopes import (
     BY_NAME,
     COMPREHENSIONS,
@@ -26,8 +26,11 @@ from grader.scopes import (
 )
 from grader.vocabulary import HIDING_ATTRIBUTES
 
+_COST_OF_USE = 6  # steps: as much in memory as in time
+_TOO_DEEP = "builtins.code too deep to follow"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """Something that reachable code names: a library path, ``?.name`` on an unknown object, or a mark like ``@``."""
 
@@ -39,16 +42,15 @@ class Use:
     scope: Scope | None = field(default=None, compare=False)
 
 
-@lru_cache(maxsize=64)
-def reach_of(name: str, cells: tuple[tuple[str, str], ...]) -> Reach:
-    """What ``name`` reaches in these cells, worked out once."""
-    return Reach(notebook(cells), name)
+def reach_of(name: str, cells: tuple[tuple[str, str], ...], reading: Reading | None = None) -> Reach:
+    """What ``name`` reaches in these cells, worked out once. Raises `TooLarge`."""
+    reading = reading or Reading()
+    return reading.once(Reach, notebook(cells, reading), name)
 
 
-@lru_cache(maxsize=16)
 def everything_of(book: Notebook) -> Reach:
-    """What all code of the notebook uses, called or not, worked out once."""
-    return Reach.everything(book)
+    """What all code of the notebook uses, called or not, worked out once. Raises `TooLarge`."""
+    return book.reading.once(Reach.everything, book)
 
 
 class Reach:
@@ -94,6 +96,8 @@ class Reach:
         for own in self._todo:
             if id(own.node) in definitions:
                 self._plain |= _plain_nodes(own.node)
+                book.spend(len(self._plain))
+        book.spend(len(book.stores))
         for attr in [attr for attr in book.stores if attr.startswith("__")]:
             self._follow_patches(attr)
         self._finish()
@@ -103,6 +107,7 @@ class Reach:
         """All code of the notebook, called or not."""
         reach = cls(book, "")
         for number, (statement, cell) in enumerate(book.statements, 1):
+            reach._goes_on()
             reach._walk(statement, Scope(book.module, cell, order=number), number)
         reach._finish()
         return reach
@@ -117,7 +122,7 @@ class Reach:
         while todo:
             for binding in self.book.module.names.get(todo.pop(), []):
                 if isinstance(binding.value, ast.expr):
-                    new = {node.id for node in ast.walk(binding.value) if isinstance(node, ast.Name)} - found
+                    new = {node.id for node in self.book.walk(binding.value) if isinstance(node, ast.Name)} - found
                     found |= new
                     todo += new
         return name in found
@@ -133,6 +138,7 @@ class Reach:
     # ------------------------------------------------------------ what is found
 
     def _use(self, path: str, node: ast.AST | None, scope: Scope, line: int = 0) -> None:
+        self.book.spend(_COST_OF_USE)
         line = getattr(node, "lineno", line)
         key = (path, scope.cell, line)
         if key in self._seen and id(node) not in self._plain:
@@ -157,16 +163,17 @@ class Reach:
                 else:
                     self._use(path, node, scope)
             case Word("too deep"):
-                self.hidden.append(Use("builtins.code too deep to follow", cell, line))
+                self.hidden.append(Use(_TOO_DEEP, cell, line))
 
     def _values(self, values: Values, scope: Scope, node: ast.AST) -> None:
+        self.book.spend(2 * len(values))
         for value in sorted(values, key=_order):
             self._value(value, scope.cell, getattr(node, "lineno", 0), node)
 
     # ------------------------------------------------------------ the walk
 
     def _finish(self) -> None:
-        while self._todo or self._followed or self._kept:
+        while self._goes_on() and (self._todo or self._followed or self._kept):
             if self._followed:
                 self._follow(self._followed.pop())
             elif self._kept:
@@ -174,6 +181,14 @@ class Reach:
             else:
                 self._enter(self._todo.pop())
         self.data -= self._written
+
+    def _goes_on(self) -> bool:
+        """Are steps left for one answer? All code is read in parts: what is hard to follow hides nothing elsewhere."""
+        if self.book.is_spent:
+            self.hidden.append(Use(_TOO_DEEP, -1, 0))
+        if not self.name:
+            self.book.begin()
+        return not self.book.is_spent
 
     def _enter(self, own: Own) -> None:
         node, inner = own.node, self.book.inside(own)
@@ -196,6 +211,7 @@ class Reach:
     def _walk(self, start: ast.AST, scope: Scope, before: int | None) -> None:
         stack = [(start, scope)]
         while stack:
+            self.book.spend()
             node, where = stack.pop()
             stack.extend(reversed(self._visit(node, where, before)))
 
@@ -203,6 +219,8 @@ class Reach:
         """Note what ``node`` uses; give what is to be visited inside it."""
         book = self.book
         skip: set[int] = set()
+        if isinstance(node, ast.AugAssign):  # `calls += 1` reads what it binds
+            self._need_all([node.target], scope, before)
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
                 self._value(book.own(node, scope, before), scope.cell, node.lineno)
@@ -264,7 +282,7 @@ class Reach:
         values = self.book.values(node, scope, before)
         own = [base for base in bases if isinstance(base, Own)]
         self._values(frozenset(v for v in values if v is not UNKNOWN), scope, node)
-        if UNKNOWN in values and not (own and UNKNOWN not in bases and node.attr in self._members(own)):
+        if UNKNOWN in values and not (own and UNKNOWN not in bases and self._have(own, node.attr)):
             self._use(f"?.{node.attr}", node, scope)
         if node.attr == "__dict__" and any(isinstance(base, Lib) for base in bases):
             self._use("builtins.a namespace with a computed name", node, scope)
@@ -294,19 +312,18 @@ class Reach:
         if not self.name or not name or (name, before) in self._needed:
             return
         self._needed.add((name, before))
-        if self.book.is_spent:
-            self.hidden.append(Use("builtins.code too deep to follow", -1, 0))
-            return
         for order in sorted(makers(self.book, name, before) - self.statements):
             self._keep(order)
 
     def _need_all(self, nodes: Iterable[ast.AST], scope: Scope, before: int | None) -> None:
-        for node in (inner for outer in nodes for inner in ast.walk(outer)):
+        for node in (inner for outer in nodes for inner in self.book.walk(outer)):
             if isinstance(node, ast.Name) and not self.book.is_local(node.id, scope):
                 self._need(node.id, before)
 
     def _keep(self, order: int) -> None:
         """Keep a statement, and with it all that stands in the same text: ``exec("a = 1; b = 2")``."""
+        if order in self.statements:
+            return
         book = self.book
         place = book.statements[order - 1][1], book.numbers[order - 1]
         while order > 1 and (book.statements[order - 2][1], book.numbers[order - 2]) == place:
@@ -314,9 +331,9 @@ class Reach:
         for other in range(order, len(book.statements) + 1):
             if (book.statements[other - 1][1], book.numbers[other - 1]) != place:
                 break
-            if other not in self.statements:
-                self.statements.add(other)
-                self._kept.append(other)
+            book.spend()
+            self.statements.add(other)
+            self._kept.append(other)
 
     def _make(self, order: int) -> None:
         statement, cell = self.book.statements[order - 1]
@@ -326,12 +343,15 @@ class Reach:
     def _walk_making(self, nodes: Iterable[ast.AST], scope: Scope, before: int | None) -> None:
         stack = [(node, scope) for node in nodes]
         while stack:
+            self.book.spend()
             node, where = stack.pop()
             stack.extend(reversed(self._visit_making(node, where, before)))
 
     def _visit_making(self, node: ast.AST, scope: Scope, before: int | None) -> list[tuple[ast.AST, Scope]]:
         """Note which functions a statement hands on, and what it needs; give what is to be visited inside it."""
         book, children = self.book, list(ast.iter_child_nodes(node))
+        if isinstance(node, ast.AugAssign):
+            self._need_all([node.target], scope, before)
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self._need_all(_annotations(node), scope, before)
@@ -391,17 +411,15 @@ class Reach:
                 case _:
                     self._value(value, scope.cell, func.lineno, func)
 
-    def _members(self, owns: list[Own]) -> set[str]:
-        """The attributes that classes define, on themselves and through ``self``."""
-        found: set[str] = set()
+    def _have(self, owns: list[Own], attr: str) -> bool:
+        """Does one of the classes define ``attr``, on itself or through ``self``?"""
         for own in owns:
             key = id(own.node)
             if key not in self._attributes:
-                nodes = (node for node in ast.walk(own.node) if isinstance(node, ast.Attribute))
+                nodes = (node for node in self.book.walk(own.node) if isinstance(node, ast.Attribute))
                 stored = {node.attr for node in nodes if isinstance(node.ctx, ast.Store)}
                 self._attributes[key] = stored | set(self.book.inside(own).names)
-            found |= self._attributes[key]
-        return found
+        return any(attr in self._attributes[id(own.node)] for own in owns)
 
     def _index(self, node: ast.Subscript, key: ast.expr, scope: Scope, before: int | None) -> None:
         for part in key.elts if isinstance(key, ast.Tuple) else [key]:

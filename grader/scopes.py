@@ -15,11 +15,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import product
 
-from grader.libraries import canonical, exports
-from grader.source import parsed
+from grader.libraries import canonical, exported
+from grader.reading import Reading
 from grader.vocabulary import (
     CONVENTIONAL,
     HIDING,
@@ -30,6 +29,7 @@ from grader.vocabulary import (
     NAMES,
     PARTS,
     SMUGGLED,
+    WAITING,
 )
 
 MAX_STEPS = 100_000  # expressions looked at for one answer
@@ -38,6 +38,7 @@ MAX_TEXTS = 64
 MAX_VALUES = 400
 MAX_PASSES = 12
 MAX_DOTS = 5  # of a library's name: `torch.nn.modules.linear.Linear.forward`
+MAX_LENGTH = 200  # characters of a name that is put together: names grow by doubling
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -46,6 +47,8 @@ _GROWS = frozenset({"append", "extend", "insert", "update", "setdefault", "add",
 _NAMESPACES = frozenset({"builtins.globals", "builtins.locals", "builtins.vars"})
 BY_NAME = frozenset({"builtins.getattr", "operator.attrgetter", "operator.methodcaller"})
 _BUILTINS = frozenset(dir(builtins)) | {"get_ipython", "display", "__builtins__", "In", "Out", "_oh", "_ih"}
+_HIDING_PARTS = max(path.count(".") for path in HIDING) + 1
+_BIND_NOTHING = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
 _OUTPUT = re.compile(r"_{1,3}\Z|_i?\d+\Z")  # what IPython binds to earlier results
 
 
@@ -95,7 +98,7 @@ _NOTHING: Values = frozenset({UNKNOWN})
 # ---------------------------------------------------------------- scopes
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Binding:
     """One place that binds a name: to ``value`` (an expression, a definition) or to a library's ``path``."""
 
@@ -107,7 +110,7 @@ class Binding:
     at: Scope | None = None  # where the value is read, when not in the scope of the name
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Scope:
     """Names of a module, function, class or comprehension. ``cell`` is the index of the cell it stands in."""
 
@@ -117,12 +120,15 @@ class Scope:
     names: dict[str, list[Binding]] = field(default_factory=dict)
     outer: set[str] = field(default_factory=set)  # declared global
     order: int | None = None  # the statement that a class body or comprehension belongs to, outside functions
+    imported: set[str] = field(default_factory=set)
 
     def bind(self, name: str, binding: Binding) -> None:
         self.names.setdefault(name, []).append(binding)
+        if binding.path:
+            self.imported.add(name)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Store:
     """``base.attr = value`` somewhere."""
 
@@ -133,23 +139,17 @@ class Store:
     order: int | None
 
 
-@lru_cache(maxsize=1024)
-def tree_of(text: str) -> ast.Module | None:
-    """The syntax tree of a cell, shared: never change it."""
-    return parsed(text)
-
-
-@lru_cache(maxsize=64)
-def notebook(cells: tuple[tuple[str, str], ...]) -> Notebook:
-    """The `Notebook` of these cells, made once."""
-    return Notebook(cells)
+def notebook(cells: Sequence[tuple[str, str]], reading: Reading) -> Notebook:
+    """The `Notebook` of these cells, made once. Raises `TooLarge`."""
+    return reading.once(Notebook, tuple(cells), reading)
 
 
 class Notebook:
     """The cells of a notebook as one program."""
 
-    def __init__(self, cells: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, cells: Sequence[tuple[str, str]], reading: Reading | None = None) -> None:
         self.cells = cells
+        self.reading = reading or Reading()
         self.module = Scope(None, -1)
         self.stores: dict[str, list[Store]] = {}
         self.stars: list[str] = []
@@ -166,8 +166,8 @@ class Notebook:
         self.numbers: list[int] = []  # which statement of its cell each is, or is the text of
         order = 0
         for index, (_, text) in enumerate(cells):
-            tree = tree_of(text)
-            for number, statement in _with_magics(tree.body) if tree else []:
+            tree = self.reading.tree(text)
+            for number, statement in _with_magics(tree.body, self.reading) if tree else []:
                 order += 1
                 self.statements.append((statement, index))
                 self.numbers.append(number)
@@ -193,19 +193,12 @@ class Notebook:
                 case ast.Lambda():
                     self._cells[id(node)] = cell
                     continue
-                case ast.Import(names=names):
-                    for alias in names:
-                        path = alias.name if alias.asname else alias.name.partition(".")[0]
-                        scope.bind(alias.asname or path, Binding(at, path=canonical(path), sure=sure))
-                case ast.ImportFrom(names=names, module=module, level=level):
-                    source = "." * level + (module or "")
-                    for alias in names:
-                        if alias.name == "*":
-                            self.stars.append(source)
-                            self._replace(source, at)
-                        else:
-                            path = canonical(f"{source}.{alias.name}")
-                            scope.bind(alias.asname or alias.name, Binding(at, path=path, sure=sure))
+                case ast.ImportFrom(names=[ast.alias(name="*")]):
+                    self.stars.append(_module(node))
+                    self._replace(_module(node), at)
+                case ast.Import() | ast.ImportFrom():
+                    for name, path in _imported(node):
+                        scope.bind(name, Binding(at, path=path, sure=sure))
                 case ast.Global(names=names):
                     scope.outer.update(names)
                 case ast.Assign(targets=targets, value=value):
@@ -238,11 +231,16 @@ class Notebook:
                     self._grow(node, scope, order)
                 case _ if type(node).__name__ == "TypeAlias":  # Python 3.12
                     scope.bind(node.name.id, Binding(at, sure=sure))  # type: ignore[attr-defined]
-            stack.extend((child, inner) for child in reversed(list(ast.iter_child_nodes(node))))
+            children = list(ast.iter_child_nodes(node))
+            self.spend(1 + len(children))
+            stack.extend((child, inner) for child in reversed(children) if not isinstance(child, _BIND_NOTHING))
 
     def _replace(self, module: str, order: int) -> None:
         """``from module import *`` takes the place of what had the same names."""
-        for name in [name for name in self.module.names if exports(module, name)]:
+        there = exported(module)
+        self.spend(len(there) // 4)
+        for name in there & self.module.names.keys():
+            self.spend()
             self.module.bind(name, Binding(order, path=canonical(f"{module}.{name}"), sure=False))
 
     def _bind_elements(self, target: ast.expr, value: ast.expr, scope: Scope, order: int | None) -> None:
@@ -261,6 +259,7 @@ class Notebook:
                 self._bind(inner, value, scope, order, sure)
             case ast.Tuple(elts=targets) | ast.List(elts=targets):
                 parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
+                self.spend(len(parts))
                 starred = any(isinstance(part, ast.Starred) for part in [*parts, *targets])
                 paired = len(parts) == len(targets) and not starred
                 for index, inner in enumerate(targets):
@@ -290,7 +289,7 @@ class Notebook:
             self._weak(root, store.value, store.scope, store.order)
 
     def _is_import(self, name: str, scope: Scope) -> bool:
-        return any(binding.path for binding in scope.names.get(name, []))
+        return name in scope.imported
 
     def _registers(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, scope: Scope, order: int) -> None:
         """``@table.register`` puts what it decorates into ``table``."""
@@ -324,13 +323,13 @@ class Notebook:
         """A function or class that declares names global may bind them later, in whatever form."""
         declared: set[str] = set()
         by_text = False
-        for child in ast.walk(node):
+        for child in self.walk(node):
             match child:
                 case ast.Global(names=names):
                     declared.update(names)
                 case ast.Subscript(value=base, ctx=ast.Store()) if _is_call(base, "globals"):
                     self.dynamic = by_text = True
-        for stored, value, path in _bound_in(node) if declared or by_text else ():
+        for stored, value, path in self._bound_in(node) if declared or by_text else ():
             if isinstance(stored, ast.Subscript) and _is_call(stored.value, "globals"):
                 key = stored.slice.value if isinstance(stored.slice, ast.Constant) else None
                 if isinstance(key, str):
@@ -339,6 +338,47 @@ class Notebook:
                 self.module.bind(name, Binding(order, value, path, sure=False))
                 if not path and not isinstance(value, (*_FUNCTIONS, ast.ClassDef)):
                     self.module.bind(name, Binding(order, sure=False))
+
+    def _bound_in(self, node: ast.AST) -> Iterator[tuple[ast.expr | str, ast.AST | None, str]]:
+        """Every name or target that code inside ``node`` binds, with the value, or the library's path, that it gets."""
+        for child in self.walk(node):
+            match child:
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                    if child is not node:
+                        yield name, child, ""
+                case ast.Import() | ast.ImportFrom():
+                    yield from ((name, None, path) for name, path in _imported(child))
+                case ast.Assign(targets=targets, value=value):
+                    for target in targets:
+                        yield from self._targets(target, value)
+                case ast.AnnAssign(target=target, value=value) | ast.AugAssign(target=target, value=value):
+                    yield target, value, ""
+                case ast.NamedExpr(target=target, value=value):
+                    yield target, value, ""
+                case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
+                    yield from self._targets(target, value)
+                case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
+                    yield from self._targets(target, value)
+                case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                    yield name, None, ""
+                case ast.MatchMapping(rest=str(name)):
+                    yield name, None, ""
+                case ast.Delete(targets=targets):
+                    yield from ((target, None, "") for target in targets)
+                case _ if type(child).__name__ == "TypeAlias":  # Python 3.12
+                    yield child.name, None, ""  # type: ignore[attr-defined]
+
+    def _targets(self, target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr, str]]:
+        """The single targets of an assignment, each with all that it may get."""
+        parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else []
+        values = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
+        self.spend(len(parts) + len(values))
+        paired = len(parts) == len(values) and not any(isinstance(part, ast.Starred) for part in [*parts, *values])
+        for number, part in enumerate(parts):
+            inner = part.value if isinstance(part, ast.Starred) else part
+            yield from self._targets(inner, values[number] if paired else value)
+        if not parts:
+            yield target, value, ""
 
     def own(self, node: Function | ast.ClassDef, scope: Scope, order: int | None = None) -> Own:
         """The one `Own` of a definition."""
@@ -384,6 +424,7 @@ class Notebook:
     def home(self, name: str, scope: Scope) -> Scope:
         place = scope
         while place.parent is not None and name not in place.outer:
+            self.spend()
             if name in place.names and (place is scope or not place.is_class):
                 return place
             place = place.parent
@@ -395,7 +436,7 @@ class Notebook:
         """Does any class of the notebook, or any assignment in it, give objects this attribute?"""
         if self._attributes is None:
             self._attributes = set()
-            for node in (node for statement, _ in self.statements for node in ast.walk(statement)):
+            for node in (node for statement, _ in self.statements for node in self.walk(statement)):
                 match node:
                     case ast.Attribute(attr=stored, ctx=ast.Store()):
                         self._attributes.add(stored)
@@ -407,6 +448,22 @@ class Notebook:
         """Start counting the work anew: for the next answer."""
         self._steps = 0
 
+    @property
+    def is_spent(self) -> bool:
+        """Has reading for one answer cost all that it may?"""
+        return self._steps > MAX_STEPS
+
+    def spend(self, steps: int = 1) -> None:
+        """Count some work, before it is done. Raises `TooLarge` when the submission has taken too much."""
+        self._steps += steps
+        self.reading.spend(steps)
+
+    def walk(self, node: ast.AST) -> Iterator[ast.AST]:
+        """`ast.walk`, counted."""
+        for child in ast.walk(node):
+            self.spend()
+            yield child
+
     def values(self, node: ast.AST | None, scope: Scope, before: int | None = None) -> Values:
         """What the expression ``node`` may stand for; at the module's level, before its statement ``before``."""
         return self._values(node, scope, before, 0)
@@ -416,13 +473,17 @@ class Notebook:
         return self._lookup(name, self.module, None, 0) if name in self.module.names else frozenset()
 
     def _values(self, node: ast.AST | None, scope: Scope, before: int | None, depth: int) -> Values:
-        self._steps += 1
-        if depth > MAX_NESTING or self._steps > MAX_STEPS:
+        self.spend()
+        if depth > MAX_NESTING or self.is_spent:
             return frozenset({TOO_DEEP})
-        deeper = depth + 1
+        found = self._meant(node, scope, before, depth + 1)
+        self.spend(len(found) // 4)
+        return found if len(found) <= MAX_VALUES else frozenset({TOO_DEEP})
+
+    def _meant(self, node: ast.AST | None, scope: Scope, before: int | None, deeper: int) -> Values:
         match node:
             case ast.Constant(value=str(text)):
-                return frozenset({Text(text)})
+                return frozenset({Text(text)}) if len(text) <= MAX_LENGTH else _NOTHING
             case ast.Constant(value=None):
                 return frozenset({NONE})
             case ast.Name(id=name):
@@ -487,7 +548,12 @@ class Notebook:
         size = 1
         for part in parts:
             size *= len(part)
-        if size > MAX_TEXTS or any(not isinstance(value, Text) for part in parts for value in part):
+        length = sum(max((len(v.text) for v in part if isinstance(v, Text)), default=0) for part in parts)
+        if (
+            size > MAX_TEXTS
+            or length > MAX_LENGTH
+            or any(not isinstance(value, Text) for part in parts for value in part)
+        ):
             return frozenset(v for part in parts for v in part if not isinstance(v, Text)) | _NOTHING
         return frozenset(Text("".join(v.text for v in row if isinstance(v, Text))) for row in product(*parts))
 
@@ -512,7 +578,7 @@ class Notebook:
                 case Lib("builtins.type"):
                     pass
                 case Lib(path):
-                    if path.rpartition(".")[2][:1].isupper():
+                    if path.rpartition(".")[2][:1].isupper() and len(path) < MAX_LENGTH:
                         found.add(Lib(f"{path}()"))
                     found |= self._carried(node, scope, before, depth)
                 case Own(node=ast.ClassDef()):
@@ -603,7 +669,7 @@ class Notebook:
         finally:
             del self._open[key]
         self._touched.discard(key)
-        if not self._touched and self._steps <= MAX_STEPS:
+        if not self._touched and not self.is_spent:
             self._known[key] = memo
         self._touched |= before
 
@@ -627,12 +693,11 @@ class Notebook:
 
     def _attribute(self, bases: Values, attr: str, depth: int) -> Values:
         found: set[Value] = set()
+        self.spend(len(bases))
         for base in bases:
             match base:
-                case Lib(path) if path.count(".") >= MAX_DOTS:  # an object's attribute; a loop could go on without end
-                    found.add(UNKNOWN)
                 case Lib(path):
-                    found.add(Lib(canonical(f"{path}.{attr}")))
+                    found.add(_dotted(path, attr))
                     if _is_leaf(path):  # a bound method, or an element of a container
                         found.add(base)
                 case Own():
@@ -660,40 +725,52 @@ class Notebook:
                 if isinstance(value, Own) and value is not own:
                     found |= self.member(value, attr, depth + 1)
                 elif isinstance(value, Lib):
-                    found |= {Lib(f"{value.path}.{attr}")}
+                    found |= {_dotted(value.path, attr)}
         return found
 
     def _lookup(self, name: str, scope: Scope, before: int | None, depth: int) -> Values:
         place = self.home(name, scope)
         if place is not self.module:
             return self._names(place, depth).get(name, _NOTHING)
-        key = (name, before)
+        key = (name, self._count(name, before))
         if (memo := self._memo(key)) is None:
             if self.is_spent:
                 return frozenset({TOO_DEEP})
-            bindings = self.visible(name, before)
             with self._working(key) as memo:
-                found = self._union_of(bindings, self.module, depth)
-                if not any(b.sure and not b.deleted for b in bindings):
-                    found |= self._unbound(name, depth)
-                memo[""] = found
+                memo[""] = self._after(*key, depth)
         return memo.get("", frozenset())
 
-    @property
-    def is_spent(self) -> bool:
-        """Has reading for one answer cost all that it may?"""
-        return self._steps > MAX_STEPS
+    def _count(self, name: str, before: int | None) -> int:
+        """How many of the module's bindings of ``name``, which are in order, come before the statement ``before``."""
+        bindings = self.module.names.get(name, [])
+        return len(bindings) if before is None else bisect_left(bindings, before, key=lambda b: b.order)
+
+    def _after(self, name: str, end: int, depth: int) -> Values:
+        """What ``name`` stands for after the module's first ``end`` bindings of it.
+
+        What it stood for earlier is not worked out again: else reading it after each of many would take their square.
+        """
+        bindings = self.module.names.get(name, [])
+        start, sure, earlier = end, False, None
+        while start > 0 and not sure and earlier is None:
+            self.spend()
+            start -= 1
+            sure = bindings[start].sure
+            earlier = None if sure else self._known.get((name, start))
+        found = self._union_of(bindings[start:end], self.module, depth, earlier[""] if earlier else frozenset())
+        if earlier is None and not (sure and not bindings[start].deleted):
+            found |= self._unbound(name, depth)
+        return found
 
     def visible(self, name: str, before: int | None) -> list[Binding]:
         """The module's bindings of ``name`` that may hold before the statement ``before``."""
-        bindings = self.module.names.get(name, [])  # in the order of the statements
-        end = len(bindings) if before is None else bisect_left(bindings, before, key=lambda b: b.order)
-        start = end
+        start = end = self._count(name, before)
+        bindings = self.module.names.get(name, [])
         while start > 0:
+            self.spend()
             start -= 1
             if bindings[start].sure:
                 break
-        self._steps += end - start
         return bindings[start:end]
 
     def _names(self, scope: Scope, depth: int) -> dict[str, Values]:
@@ -708,9 +785,10 @@ class Notebook:
                         break
         return memo
 
-    def _union_of(self, bindings: list[Binding], place: Scope, depth: int) -> Values:
-        found: set[Value] = set()
+    def _union_of(self, bindings: list[Binding], place: Scope, depth: int, earlier: Values = frozenset()) -> Values:
+        found = set(earlier)
         for binding in bindings:
+            self.spend()
             if binding.path:
                 found.add(Lib(binding.path))
             elif binding.value is None:
@@ -734,6 +812,7 @@ class Notebook:
             return frozenset(found | {Lib(f"builtins.{name}")})
         if name in CONVENTIONAL:
             return frozenset(found | {Lib(CONVENTIONAL[name])})
+        self.spend(len(self.stars))
         stars = [star for star in self.stars if star.partition(".")[0] in KNOWN] or self.stars
         found |= {Lib(f"{star}.{name}") for star in stars[-4:]}
         if not found and self.dynamic:
@@ -748,6 +827,13 @@ def _cut(found: set[Value]) -> Values:
     return frozenset(found) if len(found) <= MAX_VALUES else frozenset({TOO_DEEP})
 
 
+def _dotted(path: str, attr: str) -> Value:
+    """A library's attribute; an object's own is not told, and a loop could go on without end."""
+    if path.count(".") >= MAX_DOTS or len(path) + len(attr) > MAX_LENGTH:
+        return UNKNOWN
+    return Lib(canonical(f"{path}.{attr}"))
+
+
 def hiding(path: str) -> str:
     """The construct in ``path`` that hides what is called, or ""."""
     if " " in path:
@@ -756,10 +842,12 @@ def hiding(path: str) -> str:
     if path in MARKS:
         return ""
     path = path.replace("()", "")
+    if path in WAITING:
+        return ""
     if root in HIDING_ROOTS or (root not in KNOWN and root != "?"):
         return path if root in HIDING_ROOTS else f"module {root or path}"
     parts = path.split(".")
-    for length in range(2, len(parts) + 1):
+    for length in range(2, min(len(parts), _HIDING_PARTS) + 1):
         if ".".join(parts[:length]) in HIDING:
             return ".".join(parts[:length]).removeprefix("builtins.")
     for part in parts[1:]:
@@ -788,52 +876,18 @@ def _is_special(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
 
 
-def _bound_in(node: ast.AST) -> Iterator[tuple[ast.expr | str, ast.AST | None, str]]:
-    """Every name or target that code inside ``node`` binds, with the value, or the library's path, that it gets."""
-    for child in ast.walk(node):
-        match child:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                if child is not node:
-                    yield name, child, ""
-            case ast.Import(names=aliases):
-                for alias in aliases:
-                    path = alias.name if alias.asname else alias.name.partition(".")[0]
-                    yield alias.asname or path, None, canonical(path)
-            case ast.ImportFrom(names=aliases, module=module):
-                for alias in aliases:
-                    yield alias.asname or alias.name, None, canonical(f"{module or '.'}.{alias.name}")
-            case ast.Assign(targets=targets, value=value):
-                for target in targets:
-                    yield from _targets(target, value)
-            case ast.AnnAssign(target=target, value=value) | ast.AugAssign(target=target, value=value):
-                yield target, value, ""
-            case ast.NamedExpr(target=target, value=value):
-                yield target, value, ""
-            case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
-                yield from _targets(target, value)
-            case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
-                yield from _targets(target, value)
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                yield name, None, ""
-            case ast.MatchMapping(rest=str(name)):
-                yield name, None, ""
-            case ast.Delete(targets=targets):
-                for target in targets:
-                    yield target, None, ""
-            case _ if type(child).__name__ == "TypeAlias":  # Python 3.12
-                yield child.name, None, ""  # type: ignore[attr-defined]
+def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """The names that an import binds, each with its path in the library."""
+    for alias in node.names:
+        if isinstance(node, ast.ImportFrom):
+            yield alias.asname or alias.name, canonical(f"{_module(node)}.{alias.name}"[: 2 * MAX_LENGTH])
+        else:
+            name = alias.name if alias.asname else alias.name.partition(".")[0]
+            yield alias.asname or name, canonical(name[:MAX_LENGTH])
 
 
-def _targets(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr, str]]:
-    """The single targets of an assignment, each with all that it may get."""
-    parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else []
-    values = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
-    paired = len(parts) == len(values) and not any(isinstance(part, ast.Starred) for part in [*parts, *values])
-    for number, part in enumerate(parts):
-        inner = part.value if isinstance(part, ast.Starred) else part
-        yield from _targets(inner, values[number] if paired else value)
-    if not parts:
-        yield target, value, ""
+def _module(node: ast.ImportFrom) -> str:
+    return ("." * node.level + (node.module or ""))[:MAX_LENGTH]
 
 
 def _is_leaf(path: str) -> bool:
@@ -865,18 +919,24 @@ def _returns(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.e
         stack.extend(reversed(list(ast.iter_child_nodes(node))))
 
 
-def _with_magics(body: list[ast.stmt]) -> Iterator[tuple[int, ast.stmt]]:
+def _with_magics(body: list[ast.stmt], reading: Reading) -> Iterator[tuple[int, ast.stmt]]:
     """The statements of a cell; what a ``%time`` line or ``exec`` runs, when it is told, stands in their place."""
     for number, statement in enumerate(body):
-        above = "\n" * (statement.lineno - 1)  # so that line numbers stay
-        match statement:
-            case ast.Expr(value=ast.Call(func=ast.Attribute(attr="run_line_magic"), args=[first, second])):
-                match (first, second):
-                    case (ast.Constant(value="time"), ast.Constant(value=str(text))) if tree := tree_of(above + text):
-                        yield from ((number, inner) for inner in tree.body)
-                        continue
-            case ast.Expr(value=ast.Call(func=ast.Name(id="exec"), args=[ast.Constant(value=str(text))])):
-                if tree := tree_of(above + text):
-                    yield from ((number, inner) for inner in tree.body)
-                    continue
-        yield number, statement
+        text = _run_by(statement)
+        tree = None if text is None else reading.tree(text, statement.lineno)
+        yield from ((number, inner) for inner in (tree.body if tree else [statement]))
+
+
+def _run_by(statement: ast.stmt) -> str | None:
+    """The text that a ``%time`` line or ``exec`` runs."""
+    match statement:
+        case ast.Expr(
+            value=ast.Call(
+                func=ast.Attribute(attr="run_line_magic"),
+                args=[ast.Constant(value="time"), ast.Constant(value=str(text))],
+            )
+        ):
+            return text
+        case ast.Expr(value=ast.Call(func=ast.Name(id="exec"), args=[ast.Constant(value=str(text))])):
+            return text
+    return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
+from math import prod
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ def _tensor(value: torch.Tensor, noun: str) -> str:
     if value.numel() == 0 or value.ndim > _RANK or not readable(value):
         return head
     for edge in (_FULL, 3, 2, 1):
-        if edge == _FULL and value.numel() > _FULL:
+        if (edge == _FULL and value.numel() > _FULL) or prod(min(size, 2 * edge) for size in value.shape) > LIMIT:
             continue
         cells = _cells(value, edge)
         text = head + "\n" + _layout(cells, max(map(len, _leaves(cells))), 1)

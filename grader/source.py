@@ -12,12 +12,14 @@ import symtable
 import textwrap
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 from IPython.core.inputtransformer2 import TransformerManager
 
 MAX_CELL = 200_000
 MAX_WORK = 1_000_000  # a microsecond or two each
+MAX_WORDS = 100_000  # words, marks and line ends of all cells: a syntax tree has about as many nodes
 MAX_WORD = 300
 MAX_DEPTH = 200
 
@@ -26,6 +28,9 @@ _LINE_BREAKS = r"\v\f\x1c-\x1e\x85\u2028\u2029"  # to str.splitlines, and so to 
 # Where IPython may change even valid Python: it strips prompts, and splits lines at more characters.
 _NOT_ONLY_PYTHON = re.compile(rf"[{_LINE_BREAKS}]|^[ \t]*(>>>|\.\.\.|In \[)", re.MULTILINE)
 _ESCAPE = re.compile(rf"(^|[{_LINE_BREAKS}])[ \t]*[%!?,;/]|=[ \t]*[%!]|\?[ \t]*$", re.MULTILINE)
+_WORD = re.compile(r"\w+|[^\w\s]|\r\n?|\n")
+# Python's own parser keeps each beginning of a dotted name: 90 kB of them take it 2 GB.
+_LONG_NAME = re.compile(rf"(?:\.[\s\\]*\w+[\s\\]*){{{MAX_DEPTH}}}")
 _LONG_WORD = re.compile(rf"[\w.*\[\]]{{{MAX_WORD}}}")
 _COMMANDS = (
     "pip3?|conda|mamba|uv|ls|ll|cd|pwd|mkdir|rmdir|rm|cp|mv|cat|git|wget|curl|sudo|apt(-get)?|unzip|tar|python3?"
@@ -39,26 +44,31 @@ class Code(msgspec.Struct, frozen=True):
 
     ``text`` is what to run: the student's own, or a repaired version of it. ``python`` is the same as plain Python,
     for readers of syntax trees, and empty when it does not parse: then nothing of it may run. ``names`` are those
-    it binds outside functions and classes.
+    it binds outside functions and classes. ``large``: nobody tried to parse it.
     """
 
     text: str
     python: str = ""
     names: frozenset[str] = frozenset()
+    large: bool = False
 
 
 class Reader:
     """Reads the cells of one notebook, within one budget of work: a cell beyond it counts as not parsing."""
 
-    def __init__(self, budget: int = MAX_WORK) -> None:
+    def __init__(self, budget: int = MAX_WORK, words: int = MAX_WORDS) -> None:
         self._left = budget
+        self._words = words
 
     def read(self, text: str) -> Code:
         """The cell ``text`` as code: as it stands, else dedented, else with its shell commands marked as such."""
-        for candidate in _candidates(text) if len(text) <= MAX_CELL else ():
+        if len(text) > MAX_CELL or (words := sum(1 for _ in _WORD.finditer(text))) > self._words:
+            return Code(text, large=True)
+        self._words -= words
+        for candidate in _candidates(text):
             cost = work(candidate)
             if cost > self._left:
-                break
+                return Code(text, large=True)
             self._left -= cost
             python = to_python(candidate)
             if python:
@@ -83,7 +93,7 @@ def mark_command(line: str) -> str:
 
 def work(text: str) -> int:
     """What reading ``text`` may cost: IPython tokenizes all of it anew for each escape that it replaces."""
-    return len(text) * (1 + sum(1 for _ in _ESCAPE.finditer(text)))
+    return len(text) * (1 + 2 * sum(1 for _ in _ESCAPE.finditer(text)))
 
 
 def to_python(text: str) -> str:
@@ -157,6 +167,8 @@ def _without_time(python: str) -> str:
 
 def parsed(python: str) -> ast.Module | None:
     """The syntax tree of ``python``; None when it does not parse, or nests too deep for those who walk it."""
+    if _LONG_NAME.search(python):
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -203,12 +215,18 @@ def statements(tree: ast.Module) -> list[str]:
     return [ast.dump(statement) for statement in tree.body]
 
 
+@lru_cache(maxsize=128)
+def _known(released: str) -> frozenset[str] | None:
+    """The statements of a released cell, of which a notebook may hold thousands of copies."""
+    tree = parsed(released)
+    return frozenset(statements(tree)) if tree else None
+
+
 def added(python: str, original: str) -> str:
     """The lines of those top-level statements of ``python`` that ``original`` does not hold."""
-    tree, released = parsed(python), parsed(original)
-    if tree is None or released is None:
+    tree, known = parsed(python), _known(original)
+    if tree is None or known is None:
         return ""
-    known = set(statements(released))
     lines = python.split("\n")
     # The spans first: comparing drops docstrings from the tree.
     spans = [lines[node.lineno - 1 : node.end_lineno] for node in tree.body]

@@ -94,13 +94,17 @@ class Student:
 
     # ------------------------------------------------------------ the plugin's side
 
+    def clear(self) -> None:
+        """Another check begins, if it gets so far: nothing that the last one called is to be shown as its own."""
+        self._watching, self._last = None, None
+
     def begin(self, exercise: str, place: int, attempt: Attempt) -> None:
         """A check of ``exercise`` begins: ``attempt`` has run the cells up to ``place``, tables are empty.
 
         The worker's seed is the exercise's: it tells nothing of which check it is, nor of the suite's own numbers.
         """
         self._exercise, self._place, self._attempt = exercise, place, attempt
-        self._watching, self._last = None, None
+        self.clear()
         self._codec.forget()
         if late := self._late.get(exercise):
             raise late
@@ -180,7 +184,7 @@ class Student:
     def how(self, name: str, watched: _Watched | None = None) -> How:
         """How the answer computes, read from its source and from what was seen."""
         cells = [(cell.label, cell.python) for cell in self._attempt.submission.cells[: self._place] if cell.python]
-        return How(name, cells, watched.seen if watched else None)
+        return How(name, cells, watched.seen if watched else None, self._attempt.reading)
 
     # ------------------------------------------------------------ requests
 

@@ -6,14 +6,17 @@ Nothing here opens a notebook; names are made safe, and no path from a zip is ev
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 from grader.names import safe_name
 
 MAX_NOTEBOOK = 20 << 20
 MAX_TOTAL = 4 << 30
+
+_ASIDE = frozenset({"__MACOSX", ".ipynb_checkpoints"})  # folders that programs make, not students
 
 
 class SubmissionsError(Exception):
@@ -85,36 +88,65 @@ def choose(names: Iterable[str], assignment: str) -> tuple[str | None, str]:
 def _from_zip(where: Path, assignment: str, scratch: Path) -> Iterator[SubmissionFile]:
     """Notebooks of a zip, copied under names of ours. What is too large is kept as an empty file, and says so."""
     with zipfile.ZipFile(where) as archive:
-        members = [info for info in archive.infolist() if not info.is_dir() and _is_notebook(_name(info))]
-        trees: dict[str, dict[str, zipfile.ZipInfo]] = {}
-        flat: list[zipfile.ZipInfo] = []
-        for info in members:
-            parts = PurePosixPath(info.filename.replace("\\", "/")).parts
-            if "__MACOSX" in parts:
-                continue
-            if len(parts) >= 3 and parts[-2] == assignment:
-                trees.setdefault(parts[-3], {})[parts[-1]] = info
-            else:
-                flat.append(info)
+        members = [info for info in archive.infolist() if not info.is_dir() and _is_notebook(_parts(info)[-1])]
+        trees, flat = _arranged([info for info in members if not _ASIDE & set(_parts(info))], assignment)
         total = 0
         for info in flat:
             total += min(info.file_size, MAX_NOTEBOOK)
-            yield _unpack(archive, info, _name(info)[: -len(".ipynb")], scratch, "", total)
-        for student, notebooks in sorted(trees.items()):
-            chosen, note = choose(notebooks, assignment)
+            yield _unpack(archive, info, _parts(info)[-1][: -len(".ipynb")], scratch, "", total)
+        for folder, tree in sorted(trees.items()):
+            chosen, note = choose(tree.notebooks, assignment)
+            note = "; ".join(filter(None, (note, tree.note)))
             if chosen:
-                total += min(notebooks[chosen].file_size, MAX_NOTEBOOK)
-                yield _unpack(archive, notebooks[chosen], student, scratch, note, total)
+                total += min(tree.notebooks[chosen].file_size, MAX_NOTEBOOK)
+                yield _unpack(archive, tree.notebooks[chosen], folder[-1], scratch, note, total)
+            else:
+                yield SubmissionFile(safe_name(folder[-1]), "", None, note)
 
 
-def _name(info: zipfile.ZipInfo) -> str:
-    return PurePosixPath(info.filename.replace("\\", "/")).name
+@dataclass
+class _Tree:
+    """One student's folder in a zip: the notebooks in their place, by name, and how many lie elsewhere in it."""
+
+    notebooks: dict[str, zipfile.ZipInfo] = field(default_factory=dict)
+    others: int = 0
+
+    @property
+    def note(self) -> str:
+        return f"notebooks in other folders of the student's were not looked at: {self.others}" if self.others else ""
+
+
+def _arranged(
+    members: Sequence[zipfile.ZipInfo], assignment: str
+) -> tuple[dict[tuple[str, ...], _Tree], list[zipfile.ZipInfo]]:
+    """The students' folders of nbgrader's layout, each by its whole path, and the notebooks outside of them.
+
+    They all lie as deep as the uppermost: what looks like one further down lies in a student's, and is no other's.
+    """
+    fitting = [parts for parts in map(_parts, members) if len(parts) >= 3 and parts[-2] == assignment]
+    depth = min(map(len, fitting), default=0) - 2
+    trees = {parts[:depth]: _Tree() for parts in fitting}
+    flat = []
+    for info in members:
+        parts = _parts(info)
+        tree = trees.get(parts[:depth])
+        if tree is None:
+            flat.append(info)
+        elif len(parts) == depth + 2 and parts[-2] == assignment:
+            tree.notebooks[parts[-1]] = info
+        else:
+            tree.others += 1
+    return trees, flat
+
+
+def _parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
+    return PurePosixPath(info.filename.replace("\\", "/")).parts or ("",)
 
 
 def _unpack(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, student: str, scratch: Path, note: str, total: int
 ) -> SubmissionFile:
-    notebook = _name(info)
+    notebook = _parts(info)[-1]
     path = scratch / f"{info.header_offset}.ipynb"
     data = b""
     if total > MAX_TOTAL:
@@ -130,11 +162,17 @@ def _unpack(
 
 
 def _distinct(files: Iterable[SubmissionFile]) -> Iterator[SubmissionFile]:
-    """No two submissions under one student's name: a second one gets a number."""
+    """No two submissions under one student's name: a second one gets a number that makes nobody else's name."""
     taken: set[str] = set()
+    seconds = []
     for file in files:
-        name, number = file.student, 2
-        while name.casefold() in taken:
-            name, number = f"{file.student} ({number})", number + 1
+        if file.student.casefold() in taken:
+            seconds.append(file)
+        else:
+            taken.add(file.student.casefold())
+            yield file
+    for file in seconds:
+        names = (f"{file.student} ({number})" for number in count(2))
+        name = next(name for name in names if name.casefold() not in taken)
         taken.add(name.casefold())
         yield replace(file, student=name)

@@ -12,12 +12,12 @@ import random
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 import numpy
 import torch
 
 from grader.reach import everything_of
+from grader.reading import Reading, TooLarge
 from grader.scopes import Lib, Notebook, Store, notebook
 from grader.vocabulary import (
     GUARDED,
@@ -29,24 +29,27 @@ from grader.vocabulary import (
 )
 
 _LIBRARIES = {module.__name__: module for module in (builtins, io, math, numpy, operator, os, random, sys, torch)}
+_PARTS = max(path.count(".") for path in TAMPERING) + 1
 _SHELL = "builtins.get_ipython."
 _HONEST_SHELL_SETTINGS = frozenset({"ast_node_interactivity"})
 
 
-def tampering(cells: Sequence[tuple[str, str]]) -> list[str]:
+def tampering(cells: Sequence[tuple[str, str]], reading: Reading | None = None) -> list[str]:
     """The names of such constructs, sorted: library functions replaced, ``gc``, frames, ``ctypes``, signals..."""
-    return list(_tampering(tuple(cells)))
+    reading = reading or Reading()
+    try:
+        return sorted(reading.once(_found, notebook(cells, reading)))
+    except TooLarge:
+        return ["code that takes too long to read"]
 
 
-@lru_cache(maxsize=64)
-def _tampering(cells: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    book = notebook(cells)
+def _found(book: Notebook) -> set[str]:
     reach = everything_of(book)
     found = {name for use in reach.uses if (name := _reaches_for(use.path))}
     found.update(name for stores in list(book.stores.values()) for store in stores if (name := _replaces(store, book)))
     for statement, _ in book.statements:
-        found.update(_in_text(statement))
-    return tuple(sorted(found))
+        found.update(_in_text(statement, book.reading))
+    return found
 
 
 def _reaches_for(path: str) -> str:
@@ -54,7 +57,7 @@ def _reaches_for(path: str) -> str:
     parts = path.split(".")
     if parts[0] in TAMPERING_ROOTS:
         return parts[0]
-    for length in range(2, len(parts) + 1):
+    for length in range(2, min(len(parts), _PARTS) + 1):
         if (start := ".".join(parts[:length])) in TAMPERING:
             return start.removeprefix("builtins.")
     if path.startswith(_SHELL) and parts[2] in TAMPERING_SHELL:
@@ -95,8 +98,8 @@ def _exists(path: str) -> bool:
     return True
 
 
-def _in_text(statement: ast.stmt) -> Iterator[str]:
-    for node in ast.walk(statement):
+def _in_text(statement: ast.stmt, reading: Reading) -> Iterator[str]:
+    for node in reading.walk(statement):
         match node:
             case ast.Constant(value=str(text)) if text.startswith("/proc/"):
                 yield "/proc"

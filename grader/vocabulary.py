@@ -275,6 +275,8 @@ HIDING_ROOTS = words(
     "multiprocessing threading _thread concurrent zipimport pkgutil __main__ triton taichi numexpr pythran cppyy "
     "llvmlite symtable asyncio"
 )
+# Waiting for what was called in plain sight hides nothing.
+WAITING = words("asyncio.sleep asyncio.gather")
 HIDING_ATTRIBUTES = words(
     "__annotations__ __globals__ __builtins__ __subclasses__ __code__ __import__ __loader__ __spec__ __closure__ "
     "f_globals f_locals f_back f_builtins f_code gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await ag_frame "

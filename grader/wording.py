@@ -882,6 +882,10 @@ _CATALOGUE: dict[str, _Entry] = {
         ),
         (N_("Let the answer name all that it needs, and leave what it names as it is written."),),
     ),
+    "too_large": _Entry(
+        (N_("The notebook holds more code than can be read through, so how this answer is written cannot be told."),),
+        (N_("Take out what it does not need: long lists of numbers, copies of cells, generated code."),),
+    ),
     "not_builtin": _Entry(
         (
             N_("Your answer uses %(used)s; only Python's built-ins and your own helpers are allowed here."),

@@ -9,6 +9,7 @@ import pytest
 from nbformat import v4
 
 from grader.course import Course, CourseError
+from grader.plugin import _assignment
 
 ROOT = Path(__file__).parents[1]
 
@@ -148,3 +149,15 @@ def test_the_courses_own_assignments(name):
         assert exercise.prompt
     assert len(assignment.reference_source()) >= len(assignment.exercises)
     assert not any(source.startswith("check(") for source in assignment.reference_source())
+
+
+@pytest.mark.parametrize("name", ["ch17", "ch17_further"])
+def test_a_notebook_under_another_name_tells_its_assignment(tmp_path, name):
+    released = Course.find(ROOT).assignment(name).notebooks[0]
+    renamed = tmp_path / "my answers (2).ipynb"
+    renamed.write_bytes(released.read_bytes())
+    assignment, known = _assignment(Course.find(ROOT), renamed)
+    assert known
+    assert assignment.name == name
+    renamed.write_text("{}", encoding="utf-8")
+    assert not _assignment(Course.find(ROOT), renamed)[1]

@@ -1410,3 +1410,20 @@ def test_an_ordinary_notebook_is_calm(source: str) -> None:
 
 def test_a_magic_is_read_for_what_it_runs() -> None:
     assert not is_calm(tuple(cells(LOOPS_AS_ASKED, "get_ipython().run_line_magic('timeit', 'globals().update(f=1)')")))
+
+
+def test_what_an_answer_adds_to_is_kept_with_it():
+    """`calls += 1` reads `calls`, so the statement that makes it belongs to what runs apart."""
+    text = "calls = 0\nother = 1\ndef relu(x):\n    global calls\n    calls += 1\n    return x.clamp_min(0.)"
+    reach = How("relu", cells(text))._reach
+    kept = {ast.unparse(reach.book.statements[order - 1][0]) for order in reach.statements}
+    assert "calls = 0" in kept
+    assert "other = 1" not in kept
+
+
+@pytest.mark.parametrize("call", ["asyncio.sleep(0)", "asyncio.gather(zero())"])
+def test_waiting_hides_nothing(call):
+    text = f"import asyncio\nasync def zero(): return 0.\nZERO = await {call}\ndef relu(x): return x.clamp_min(ZERO)"
+    How("relu", cells(text)).must_not("autograd")
+    with pytest.raises(NotAsAsked):
+        How("relu", cells(text.replace(call, "asyncio.to_thread(zero)"))).must_not("autograd")

@@ -14,7 +14,7 @@ import pytest
 
 from grader.findings import EngineError
 from grader.sandbox import confine, wire
-from grader.sandbox.client import Engine, Policy, WorkerGone
+from grader.sandbox.client import Engine, Policy, WorkerGone, signal_name
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,6 +40,11 @@ def test_cell_magics(worker, magic):
     worker.run("y = 7")
     assert worker.run(magic) == wire.Returned(None)
     assert worker.value("y") == 7
+
+
+def test_every_signal_has_a_name_to_show():
+    assert signal_name(signal.SIGSEGV) == "SIGSEGV"
+    assert signal_name(35) == "35"  # a real-time signal, of which Python names only the first and the last
 
 
 def test_top_level_await(worker):

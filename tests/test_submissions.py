@@ -77,6 +77,29 @@ def test_names_that_would_collide_stay_apart(tmp_path):
     assert not any("/" in name or "\u202e" in name for name in found)
 
 
+def test_a_numbered_name_takes_nobody_elses(tmp_path):
+    for name in ("Ana", "ana", "ana (2)"):
+        (tmp_path / name / "ch17").mkdir(parents=True)
+        (tmp_path / name / "ch17" / "ch17.ipynb").write_text(name)
+    found = {file.student: file.path.read_text() for file in find(tmp_path, "ch17", tmp_path) if file.path}
+    assert found == {"Ana": "Ana", "ana (2)": "ana (2)", "ana (3)": "ana"}
+
+
+def test_a_folder_within_a_students_folder_is_no_other_students(tmp_path):
+    names = ["ana/ch17/ch17", "ben/ana/ch17/ch17", "ben/ch17/ch17", "ben/ch17/old/ch17", "cleo/dora/ch17/ch17"]
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for name in [*names, "ana/ch17/.ipynb_checkpoints/ch17-checkpoint"]:
+            archive.writestr(f"class/{name}.ipynb", name)
+    files = find(tmp_path / "x.zip", "ch17", tmp_path)
+    assert [(file.student, file.path and file.path.read_text()) for file in files] == [
+        ("ana", "ana/ch17/ch17"),
+        ("ben", "ben/ch17/ch17"),
+        ("cleo", None),
+    ]
+    elsewhere = "notebooks in other folders of the student's were not looked at: "
+    assert [file.note for file in files] == ["", elsewhere + "2", f"the folder holds no notebook; {elsewhere}1"]
+
+
 @pytest.mark.parametrize("what", ["missing", "empty", "text"])
 def test_nothing_to_grade_says_what_to_do(tmp_path, what):
     (tmp_path / "empty").mkdir()

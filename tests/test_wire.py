@@ -232,3 +232,14 @@ def test_a_flood_of_attributes_is_refused():
     reply = Reply(1, Returned(None), [Attr(1, name, 1) for name in names])
     with pytest.raises(WireError):
         wire.decode(bytes(wire.encode(reply)[1]), Reply)
+
+
+def test_keys_that_can_all_collide_are_few():
+    """-1 and -2 have one hash, and so has every tuple of them: a set of many takes the square of that to build."""
+    keys = [tuple(-1 - int(bit) for bit in f"{number:012b}") for number in range(wire.MAX_CHOSEN_KEYS + 1)]
+    for many in (set(keys), dict.fromkeys(keys)):
+        assert isinstance(codec(-1).encode(many), Unsupported)  # an honest worker says so and is not blamed
+    with pytest.raises(WireError):
+        codec(+1).decode(Seq("set", [Seq("tuple", list(key)) for key in keys]))
+    assert cross(codec(-1), codec(+1), set(keys[:-1])) == set(keys[:-1])
+    assert cross(codec(-1), codec(+1), set(range(1000))) == set(range(1000))

@@ -334,7 +334,7 @@ class Worker:
             self._engine.disturbed = True  # a worker can send no signal, not even to itself
             return ""
         if os.WIFSIGNALED(status):
-            return f"signal {signal.Signals(os.WTERMSIG(status)).name}"
+            return f"signal {signal_name(os.WTERMSIG(status))}"
         return f"exit status {os.WEXITSTATUS(status)}"
 
     def cpu_seconds(self) -> float:
@@ -370,6 +370,14 @@ class Worker:
                 os.close(fd)
         self._inbox = self._outbox = -1
         remove_flat(self._folder)
+
+
+def signal_name(number: int) -> str:
+    """``SIGSEGV``; real-time signals, which Python does not name, by their numbers."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 class _Deadline:

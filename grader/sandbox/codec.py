@@ -7,7 +7,7 @@ negative) under which both sides know it from then on: it then travels as `Known
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 from grader.sandbox import tensors
 from grader.sandbox.wire import (
     MAX_BLOBS,
+    MAX_CHOSEN_KEYS,
     MAX_DEPTH,
     MAX_ITEMS,
     MAX_KEYS,
@@ -130,7 +131,7 @@ class Codec:
     def _container(self, value: Any, depth: int) -> Value:
         if depth >= MAX_DEPTH:
             return Unsupported(f"{type(value).__name__} nested deeper than {MAX_DEPTH}")
-        if len(value) > (MAX_ITEMS if isinstance(value, (list, tuple)) else MAX_KEYS):
+        if len(value) > MAX_ITEMS or not (isinstance(value, (list, tuple)) or _usual_keys(value)):
             return Unsupported(f"{type(value).__name__} of {len(value)} items")
         if type(value) in _MAPS:
             return Map([(self.encode(k, depth + 1), self.encode(v, depth + 1)) for k, v in dict.items(value)])
@@ -324,9 +325,15 @@ class Codec:
 
 
 def _check_keys(keys: list[Any]) -> None:
-    """Refuse keys by the thousand, and those integers of which any number share one hash."""
-    if len(keys) > MAX_KEYS or any(type(key) is int and not -(2**63) <= key < 2**64 for key in keys):
+    if not _usual_keys(keys):
         raise WireError("keys that nobody uses")
+
+
+def _usual_keys(keys: Collection[Any]) -> bool:
+    """Not by the thousand, nor integers of which any number share one hash, nor many tuples: theirs can be chosen."""
+    chosen = sum(type(key) not in _PLAIN for key in keys)
+    huge = any(type(key) is int and not -(2**63) <= key < 2**64 for key in keys)
+    return len(keys) <= MAX_KEYS and chosen <= MAX_CHOSEN_KEYS and not huge
 
 
 def allowed_attr(name: object) -> bool:

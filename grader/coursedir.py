@@ -45,10 +45,13 @@ class Handin:
         return found if isinstance(found, datetime) else None
 
 
+NOTHING = Handin()
+
+
 def handin(file: SubmissionFile, assignment: str) -> Handin:
     """What lies beside a submission in nbgrader's tree; nothing for one from elsewhere."""
     if file.path is None or file.path.parent.name != assignment:
-        return Handin()
+        return NOTHING
     return Handin(_note(file.path.parent / "timestamp.txt"), _note(file.path.parent / "submission_secret.txt"))
 
 
@@ -112,12 +115,18 @@ class Folders:
 
 
 def fill(folder: Path, name: str, data: bytes, handed_in: Handin) -> None:
-    """Write a file into a student's folder, and the notes by which nbgrader releases it. Raises `OSError`.
+    """Write a file into a student's folder, and its `notes`. Raises `OSError`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / name, data)
+    notes(folder, handed_in)
 
-    A submission from elsewhere has neither time nor secret; nbgrader must find both all the same.
+
+def notes(folder: Path, handed_in: Handin = NOTHING) -> None:
+    """Write the notes by which nbgrader releases what lies in a folder.
+
+    A submission from elsewhere has neither time nor secret; nbgrader must find both all the same. Raises `OSError`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     time, secret = folder / "timestamp.txt", folder / "submission_secret.txt"
-    write_whole(folder / name, data)
     write_whole(time, (handed_in.timestamp or _note(time) or f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC").encode())
     write_whole(secret, (handed_in.secret or _note(secret) or secrets.token_hex(16)).encode())

@@ -33,7 +33,7 @@ from traitlets import Bool, Float, Int
 
 from grader import batch, record, report
 from grader.course import Assignment, Course
-from grader.coursedir import Handin, handin
+from grader.coursedir import Handin, handin, notes
 from grader.gradebook import Gradebook
 from grader.model import ExerciseResult, SubmissionResult
 from grader.names import safe_name
@@ -186,5 +186,6 @@ class Feedback(HTMLExporter):
             found = gradebook.read(assignment.name).get(names["student"])
         finally:
             gradebook.close()
+        notes(Path(directory.format_path(directory.feedback_directory, names["student"], assignment.name)))
         own: Any = self._init_resources
         return report.student_page(result, assignment.exercises, found), own(resources)

@@ -292,7 +292,7 @@ class _Batch:
         book = notebook.id if notebook else self._insert(
             rows.SubmittedNotebook, assignment_id=submission, notebook_id=self.cells.notebook, flagged=False
         )  # fmt: skip
-        total = self._grades(book, automatic_scores(result), renewed)
+        total = self._grades(book, self._scores(result), renewed)
         self._comments(book, automatic_comments(result))
         late = self._late(student, stamp, total)
         if (notebook.late_submission_penalty if notebook else None) != late:
@@ -309,6 +309,12 @@ class _Batch:
         identity: str = rows.new_uuid()
         self.inserts[model].append({"id": identity, **values})
         return identity
+
+    def _scores(self, result: SubmissionResult) -> dict[str, Score]:
+        """A file that cannot be read answers no written question either."""
+        nothing = [name for name in self.cells.graded if not name.startswith(CHECK)]
+        unread = dict.fromkeys(nothing, Score(0.0, False)) if result.status == "ungradable" else {}
+        return unread | automatic_scores(result)
 
     def _submission(self, student: str, stamp: datetime | None) -> tuple[str, datetime | None, bool]:
         """The submission's id, its time, and whether it is another one than was graded before."""

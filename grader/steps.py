@@ -12,6 +12,7 @@ released one with the student's answers in it, so nothing can be doubled, missin
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import os
@@ -130,10 +131,11 @@ class Grade(_Step):
 
     def _graded(self, assignment: Assignment, file: SubmissionFile) -> SubmissionResult:
         limits = Limits(self.time_limit, self.time_limit * 4, self.memory << 20)
-        with tempfile.TemporaryDirectory(prefix="grader-") as scratch, _environment_kept():
-            protected = (*assignment.secrets, str(file.path), scratch)
-            job = Job(assignment.root, assignment.name, Path(scratch), protected, (), limits, self.unconfined)
+        protected = (*assignment.secrets, str(_scratch()))  # always the same: one engine serves the whole class
+        job = Job(assignment.root, assignment.name, _scratch(), protected, (), limits, self.unconfined)
+        with _environment_kept():
             [result], trouble = batch.run(job, [file], _warm, 1, lambda done: None)
+        (job.results / f"{file.student}.json").unlink(missing_ok=True)
         if trouble:
             self.log.error("%s: %s", assignment.name, trouble)
         return result
@@ -141,6 +143,14 @@ class Grade(_Step):
 
 def _times(result: SubmissionResult, found: Handin) -> dict[str, Any]:
     return {} if found.time is None else {result.student: found.time}
+
+
+@functools.cache
+def _scratch() -> Path:
+    """Where results lie between our two processes."""
+    folder = tempfile.TemporaryDirectory(prefix="grader-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 @functools.cache

@@ -33,9 +33,7 @@ MONDAY = datetime(2026, 2, 2, 12, 0, 0)
 def graded(student: str, score: float = 1.0, answer: str = "It stays empty.", **more: object) -> SubmissionResult:
     """A result of the tiny assignment."""
     passed = CheckResult("test_double", "passed", points=0.5, max_points=0.5)
-    failed = CheckResult(
-        "test_double", "failed", "wrong", "The second number is 3.", max_points=0.5, next_step="Count."
-    )
+    failed = CheckResult("test_double", "failed", "wrong", "The second number is 3.", max_points=0.5, next_step="Go.")
     checks = tuple(passed if score > at else failed for at in (0.0, 0.5))
     verdict = "passed" if score == 1 else "partial" if score else "failed"
     exercise = ExerciseResult("double", score, 1.0, verdict, checks, source="def double(x): return x + x")

@@ -69,7 +69,7 @@ def tiny(root: Path, *more: Sequence[Any]) -> Assignment:
         write(root, tree, new_notebook(cells=cells))
     for name, text in (("test_double.py", CHECK), ("hidden/test_double.py", HIDDEN)):
         path = root / "autotests" / "tiny" / name
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     write(root, "assignments", made(load(root)))
     return load(root)

@@ -7,15 +7,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all setup demo test lint types mutate bench release clean
+.PHONY: all setup demo test lint types messages mutate bench release clean
 
 all: lint types test
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt tests/package.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch numpy
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	command -v npm >/dev/null && npm install --prefix tests --no-package-lock --ignore-scripts --silent || true  # axe-core
 	touch $@
 
 setup: $(READY)
@@ -32,6 +33,9 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+messages: $(READY)
+	$(BIN)/python -m tests.messages
 
 mutate: $(READY)
 	$(BIN)/python -m tests.mutate

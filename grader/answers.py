@@ -24,6 +24,7 @@ import torch
 
 from grader.findings import Mismatch
 from grader.model import Finding
+from grader.sentences import N_, Text, sentence
 from grader.show import readable, show, type_text
 
 __all__ = ["demand", "letters", "nested", "number", "text", "whole", "words"]
@@ -49,7 +50,7 @@ def whole(value: object) -> int:
     """One whole number: an int, a float without a fraction, the text of one, or one of these alone in a list."""
     found = _number(value)
     if found is None or not _is_whole(found):
-        _refuse(value, "a whole number")
+        _refuse(value, N_("a whole number"))
     return int(found)
 
 
@@ -57,7 +58,7 @@ def number(value: object) -> float:
     """One number, NaN and infinities included, in any of the forms that `whole` takes."""
     found = _number(value)
     if found is None:
-        _refuse(value, "a number")
+        _refuse(value, N_("a number"))
     return float(found)
 
 
@@ -65,13 +66,13 @@ def nested(value: object) -> list[Nested]:
     """A list of numbers, or lists of lists of them (ragged and empty ones too), as floats; a tensor is one too."""
     table = _table(value, 0, [_MOST])
     if not isinstance(table, list):
-        _refuse(value, "a list of numbers, or a list of such lists")
+        _refuse(value, N_("a list of numbers, or a list of such lists"))
     return table
 
 
 def letters(value: object, among: str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ") -> frozenset[str]:
     """At least one of the letters ``among``, upper case: a set, a list, or a text as in "A, C" or "ac"."""
-    asked = f"letters from {among[0]} to {among[-1]}"
+    asked = sentence("letters from %(first)s to %(last)s", first=among[0], last=among[-1])
     parts = [part for item in _texts(value, asked) for part in re.findall(r"[^\W\d_]+", item.upper())]
     found = frozenset("".join(part for part in parts if part.lower() not in _GLUE))
     if not found or not found <= frozenset(among):
@@ -84,27 +85,27 @@ def words(value: object) -> list[str]:
 
     One text is taken apart at commas, semicolons, arrows, line ends and spaces; a set comes sorted.
     """
-    items = [word for item in _texts(value, "words") for word in re.split(r"[\s,;、，；]+|->|=>|→", item.lower())]
+    items = [word for item in _texts(value, N_("words")) for word in re.split(r"[\s,;、，；]+|->|=>|→", item.lower())]
     found = [word.strip("\"'`.()[]{}") for word in items]
     found = [word for word in found if word]
     if not found:
-        _refuse(value, "words")
+        _refuse(value, N_("words"))
     return found
 
 
 def text(value: object) -> str:
     """One text as it was written, without surrounding spaces, quotes and backquotes."""
-    items = _texts(value, "a text")
+    items = _texts(value, N_("a text"))
     found = items[0].strip().strip("\"'`").strip() if len(items) == 1 else ""
     if not found:
-        _refuse(value, "a text")
+        _refuse(value, N_("a text"))
     return found
 
 
 # ---------------------------------------------------------------- the looking
 
 
-def _refuse(value: object, asked: str) -> NoReturn:
+def _refuse(value: object, asked: Text) -> NoReturn:
     __tracebackhide__ = True
     if value is None:
         raise Mismatch(Finding("missing", "answer_none"))
@@ -191,7 +192,7 @@ def _holds_bools(value: Any) -> bool:
     return value.dtype == torch.bool if isinstance(value, torch.Tensor) else value.dtype.kind == "b"
 
 
-def _texts(value: object, asked: str) -> list[str]:
+def _texts(value: object, asked: Text) -> list[str]:
     """The texts that a value is or holds, in its order; sets sorted."""
     kind = type(value)
     items = [value] if kind is str else list(_items(value))

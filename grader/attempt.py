@@ -12,6 +12,7 @@ from grader.reading import Reading
 from grader.sandbox import wire
 from grader.sandbox.client import Limits, Transport, WorkerGone
 from grader.sandbox.wire import Begin, Raised, Reply, Request, Run
+from grader.sentences import N_, Text, place, sentence
 
 _CELL = 2  # a cell may take as many times what a call may
 _CELLS = 4  # all cells together, each time that they run, may take as many times what one may; answers twice that
@@ -33,7 +34,7 @@ class Attempt:
     start: Callable[[], Transport]
     call_limits: Limits = field(default_factory=Limits)
     flags: set[Flag] = field(default_factory=set)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Text] = field(default_factory=list)
     reading: Reading = field(default_factory=Reading)  # of the cells' source, for as long as they are graded
     printed: list[str] = field(default_factory=list)
     kept: Mapping[int, Sequence[int]] | None = None  # run these statements of these cells alone, and tell nothing
@@ -64,7 +65,7 @@ class Attempt:
             return
         limits = self._cell_limits(cell)
         if limits is None:
-            self.note("cell_timeout", f"{cell.label} and others were left out: the cells together took too long")
+            self.note("cell_timeout", sentence(_TOO_LONG, cell=place(cell.label)))
             return
         careful = self._careful
         try:
@@ -74,7 +75,7 @@ class Attempt:
             if gone.how == "protocol" and not careful:
                 return  # what an earlier cell or answer sent may come to light here: find out whose it is
             self._bad.add(index)
-            self.note(_FLAGS[gone.how], f"{cell.label}: {_WORDS[gone.how]}; it was left out")
+            self.note(_FLAGS[gone.how], sentence(_WORDS[gone.how], cell=place(cell.label)))
             return
         if self.kept is not None:
             return
@@ -98,16 +99,17 @@ class Attempt:
             return
         self._failed.add(label)
         if len(self._failed) > _MOST_FAILED:
-            self.note("cell_failed", "more cells raised")
+            self.note("cell_failed", sentence("more cells raised"))
         else:
-            what = "an exception" if self.quiet else type_name
-            self.note("cell_failed", f"{label} raised {what}; what follows it still ran")
+            what = sentence("an exception") if self.quiet else type_name
+            said = sentence("%(cell)s raised %(what)s; what follows it still ran", cell=place(label), what=what)
+            self.note("cell_failed", said)
 
     def notes_of(self, flag: Flag) -> int:
         """How many cells ended a worker so far."""
         return len(self._bad) if flag in self.flags else 0
 
-    def note(self, flag: Flag, text: str) -> None:
+    def note(self, flag: Flag, text: Text) -> None:
         """Flag the submission, once for each text."""
         self.flags.add(flag)
         if text not in self.notes:
@@ -161,8 +163,9 @@ def _is_stub(cell: RunCell, raised: Raised) -> bool:
 
 
 _WORDS = {
-    "late": "still running after its time limit",
-    "died": "ended the process it ran in",
-    "protocol": "tampered with the messages of the process it ran in",
-    "disk": "wrote too many or too large files",
+    "late": N_("%(cell)s: still running after its time limit; it was left out"),
+    "died": N_("%(cell)s: ended the process it ran in; it was left out"),
+    "protocol": N_("%(cell)s: tampered with the messages of the process it ran in; it was left out"),
+    "disk": N_("%(cell)s: wrote too many or too large files; it was left out"),
 }
+_TOO_LONG = N_("%(cell)s and others were left out: the cells together took too long")

@@ -19,6 +19,7 @@ from pathlib import Path
 from grader.course import Assignment, Course
 from grader.model import ExerciseResult, SubmissionResult
 from grader.sandbox.confine import die_with_parent
+from grader.sentences import Text, sentence
 from grader.store import Job, read_results
 from grader.submissions import SubmissionFile
 
@@ -65,9 +66,10 @@ def base_key(job: Job, assignment: Assignment) -> str:
     """What all results of a batch depend on: suite, notebooks of ours, grader, options."""
     import grader
 
-    digest = hashlib.sha256(repr((version("ch17-grader"), job.only, job.limits, job.unconfined)).encode())
+    digest = hashlib.sha256(repr((version("ch17-grader"), job.only, job.limits, job.unconfined, job.naming)).encode())
     ours = Path(grader.__file__).parent
     files = [path for folder in (*assignment.suites, ours) for path in folder.rglob("*.py")]
+    files += list(assignment.suite.rglob("*.toml"))  # the known mistakes, which a finding may name
     files += [path for path in assignment.notebooks if path.exists()]
     for path in sorted(files):
         digest.update(path.name.encode() + path.read_bytes())
@@ -102,7 +104,7 @@ def run(
         if not broken:
             break
     current = _current(job, keyed)
-    why = trouble or "the process that graded it ended"
+    why = trouble or sentence("the process that graded it ended")
     results = [current.get(name) or _lost(assignment, job, file, why) for name, (file, _key) in keyed.items()]
     return sorted(results, key=lambda result: result.student), trouble
 
@@ -144,7 +146,7 @@ def _fresh(folder: Path, todo: Sequence[tuple[SubmissionFile, str]]) -> int:
     return sum(1 for entry in os.scandir(folder) if entry.name in names)
 
 
-def _lost(assignment: Assignment, job: Job, file: SubmissionFile, why: str) -> SubmissionResult:
+def _lost(assignment: Assignment, job: Job, file: SubmissionFile, why: Text) -> SubmissionResult:
     """The result of a submission that has none: *not run*, every exercise of it."""
     exercises = [e for e in assignment.exercises if not job.only or e.name in job.only]
     return SubmissionResult(
@@ -155,6 +157,6 @@ def _lost(assignment: Assignment, job: Job, file: SubmissionFile, why: str) -> S
         score=0.0,
         max_score=sum(exercise.points for exercise in exercises),
         flags=("engine",),
-        problem=f"not graded: {why}"[:500],
+        problem=sentence("not graded: %(why)s", why=why[:480] if isinstance(why, str) else why),
         exercises=tuple(ExerciseResult(e.name, 0.0, e.points, "not_run", (), e.title) for e in exercises),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import pytest
@@ -13,11 +13,14 @@ import torch
 
 from grader.course import Course
 from grader.grading import Grading, whole_failure
+from grader.mistakes import Mistake
 from grader.model import Exercise, Flag, SubmissionResult
 from grader.notebook import Problem, Submission, read_path
+from grader.observed import Behaviour
 from grader.plugin import GRADING, Checks, load_reference, record, suite_arguments
 from grader.sandbox.client import Engine, Policy
-from grader.store import Job, Stored, write_result
+from grader.sentences import Text, sentence
+from grader.store import Job, Stored, cache_folder, write_result
 from grader.submissions import SubmissionFile
 
 TRIES = 3
@@ -31,9 +34,15 @@ def _engine(policy: Policy) -> Engine:
     return engine
 
 
+@functools.lru_cache(maxsize=8)
+def _policy(job: Job) -> Policy:
+    modules = Course(job.root).assignment(job.assignment).modules
+    return Policy(job.protected, not job.unconfined, not job.unconfined, job.limits, modules)
+
+
 def engine_for(job: Job) -> Engine:
     """This process's engine for a batch."""
-    return _engine(Policy(job.protected, not job.unconfined, not job.unconfined, job.limits))
+    return _engine(_policy(job))
 
 
 class Loop:
@@ -89,7 +98,7 @@ class Loop:
         try:
             return self._grade(file)
         except Exception as error:  # ours: nothing a student wrote may stop the others
-            problem = f"the grader failed: {type(error).__name__}: {error}"[:500]
+            problem = sentence("the grader failed: %(why)s", why=f"{type(error).__name__}: {error}"[:480])
             return self._whole(file, problem, ("engine",), ours=True)
 
     def _grade(self, file: SubmissionFile) -> SubmissionResult:
@@ -107,8 +116,10 @@ class Loop:
     def _attempt(self, file: SubmissionFile, submission: Submission, engine: Engine) -> SubmissionResult:
         grading = Grading(self.exercises, self.checks.checks, submission, engine.worker, self.job.limits)
         self.checks.grading = grading
+        if self.job.naming:
+            grading.known = self._known
         if self.job.unconfined:
-            grading.attempt.note("unconfined", "graded without the whole sandbox, by explicit flag")
+            grading.attempt.note("unconfined", sentence("graded without the whole sandbox, by explicit flag"))
         if file.note:
             grading.attempt.notes.append(file.note)
         try:
@@ -119,6 +130,10 @@ class Loop:
             grading.close()
             self.checks.grading = None
 
+    @functools.cached_property
+    def _known(self) -> Callable[[str, Behaviour], Mistake | None] | None:
+        return self.checks.knower(engine_for(self.job).worker, cache_folder() / "known")
+
     @property
     def exercises(self) -> list[Exercise]:
         """The exercises that this batch grades."""
@@ -126,7 +141,7 @@ class Loop:
         return [e for e in self.checks.assignment.exercises if not only or e.name in only]
 
     def _whole(
-        self, file: SubmissionFile, problem: str, flags: tuple[Flag, ...], ours: bool = False
+        self, file: SubmissionFile, problem: Text, flags: tuple[Flag, ...], ours: bool = False
     ) -> SubmissionResult:
         return whole_failure(
             self.exercises, self.checks.checks, assignment=self.job.assignment, student=file.student,

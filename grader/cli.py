@@ -20,144 +20,191 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from grader import batch, report
+from grader import batch, exports, report, roster
 from grader.course import Assignment, Course, CourseError
 from grader.findings import EngineError
+from grader.languages import ENGLISH, LANGUAGES, Language, chosen
 from grader.model import SubmissionResult
 from grader.names import printable
 from grader.sandbox.client import Limits
-from grader.store import Job, read_results, write_whole
+from grader.sentences import N_, Told, counted, sentence
+from grader.store import Job, cache_folder, read_results, write_whole
 from grader.submissions import SubmissionFile, SubmissionsError, find
 from grader.terminal import class_table
 
 if TYPE_CHECKING:
-    from grader.exports import Grade
+    from grader.grades import Grade
     from grader.recorder import Recorder
 
 OK, NOT_RUN, UNUSABLE = 0, 1, 2
 
 
-class Unusable(Exception):
+class Unusable(Told):
     """The arguments cannot be used: one line that says what, where, and what to do."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The arguments of all commands."""
-    top = argparse.ArgumentParser(prog="grader", description="Grade notebooks of fastai book chapter 17.")
+def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
+    """The arguments of all commands, explained in one language."""
+    _ = language.gettext
+    top = argparse.ArgumentParser(prog="grader", description=_("Grade notebooks of fastai book chapter 17."))
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    spoken, workers, course = _speaking(language), _working(language), _placed(language)
     grade = commands.add_parser(
         "grade",
-        help="grade a folder or zip of notebooks",
-        description="Grade every notebook of a folder or zip: results.jsonl, grades.csv, feedback/, index.html.",
-        epilog="Exit codes: 0 all graded; 1 something was not run through no fault of a student; 2 unusable arguments.",
+        parents=[workers, course, spoken],
+        help=_("grade a folder or zip of notebooks"),
+        description=_("Grade every notebook of a folder or zip: results.jsonl, grades.csv, feedback/, index.html."),
+        epilog=_(
+            "Exit codes: 0 all graded; 1 something was not run through no fault of a student; 2 unusable arguments."
+        ),
     )
-    grade.add_argument("assignment", help="name of the assignment, e.g. ch17")
-    grade.add_argument("submissions", type=Path, help="submitted/<student>/<assignment>/*.ipynb, *.ipynb, or a zip")
-    grade.add_argument("--out", type=Path, required=True, help="folder for the results (made when missing)")
-    grade.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
-    grade.add_argument("--only", default="", metavar="NAMES", help="grade these exercises only, e.g. relu,mse")
-    grade.add_argument("--time-limit", type=float, default=5.0, metavar="SECONDS", help="CPU time a call may take (5)")
-    grade.add_argument("--memory", type=int, default=1024, metavar="MB", help="memory a notebook may use (1024)")
-    grade.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
-    grade.add_argument("--unconfined", action="store_true", help="go on where the sandbox is incomplete; is recorded")
+    grade.add_argument("assignment", help=_("name of the assignment, e.g. ch17"))
+    grade.add_argument("submissions", type=Path, help=_("submitted/<student>/<assignment>/*.ipynb, *.ipynb, or a zip"))
+    grade.add_argument("--out", type=Path, required=True, help=_("folder for the results (made when missing)"))
+    grade.add_argument("--only", default="", metavar="NAMES", help=_("grade these exercises only, e.g. relu,mse"))
     grade.add_argument(
-        "--gradebook",
-        nargs="?",
-        const="",
-        metavar="URL",
-        help="write nbgrader's gradebook, autograded/ and feedback/ too (default: the one of nbgrader_config.py)",
+        "--time-limit", type=float, default=5.0, metavar="SECONDS", help=_("CPU time a call may take (5)")
     )
-    grade.add_argument("--add-students", action="store_true", help="add students that the gradebook does not know")
+    grade.add_argument("--memory", type=int, default=1024, metavar="MB", help=_("memory a notebook may use (1024)"))
+    grade.add_argument(
+        "--unconfined", action="store_true", help=_("go on where the sandbox is incomplete; is recorded")
+    )
+    text = _("write nbgrader's gradebook, autograded/ and feedback/ too (default: the one of nbgrader_config.py)")
+    grade.add_argument("--gradebook", nargs="?", const="", metavar="URL", help=text)
+    grade.add_argument("--add-students", action="store_true", help=_("add students that the gradebook does not know"))
     grade.set_defaults(run=grade_command)
     check = commands.add_parser(
         "verify",
-        help="check the course itself",
-        description="Check a course: the reference gets full points, the stub none, each known mistake is caught, "
-        "each right variant passes, points agree; prompts and hints speak both languages; the release is what nbgrader "
-        "makes of the source, without a line of a solution or a hidden test; nothing else lies about.",
-        epilog="Exit codes: 0 all in order; 1 something is off (a line each); 2 unusable arguments.",
+        parents=[workers, course, spoken],
+        help=_("check the course itself"),
+        description=_(
+            "Check a course: the reference gets full points, the stub none, each known mistake is caught, each right "
+            "variant passes, points agree; prompts and hints speak both languages; the release is what nbgrader makes "
+            "of the source, without a line of a solution or a hidden test; nothing else lies about."
+        ),
+        epilog=_("Exit codes: 0 all in order; 1 something is off (a line each); 2 unusable arguments."),
     )
-    check.add_argument("assignment", nargs="?", help="name of the assignment (default: all)")
-    check.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
-    check.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
+    check.add_argument("assignment", nargs="?", help=_("name of the assignment (default: all)"))
     check.set_defaults(run=verify_command)
     handout = commands.add_parser(
         "kit",
-        help="build the zip that students get",
-        description="Build the zip that students get: notebook, public checks, instructions, and the grader itself.",
+        parents=[course, spoken],
+        help=_("build the zip that students get"),
+        description=_("Build the zip that students get: notebook, public checks, instructions, and the grader itself."),
     )
-    handout.add_argument("assignment", help="name of the assignment, e.g. ch17")
-    handout.add_argument("--out", type=Path, help="the zip (default: <assignment>-kit.zip)")
-    handout.add_argument("--wheel", type=Path, help="the grader's wheel (default: built from its checkout)")
-    handout.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
+    handout.add_argument("assignment", help=_("name of the assignment, e.g. ch17"))
+    handout.add_argument("--out", type=Path, help=_("the zip (default: <assignment>-kit.zip)"))
+    handout.add_argument("--wheel", type=Path, help=_("the grader's wheel (default: built from its checkout)"))
     handout.set_defaults(run=kit_command)
     export = commands.add_parser(
         "export",
-        help="grades for other systems, or an autograder for Gradescope",
-        description="Write grades as CSV, as Canvas or Moodle import them, or the zip that Gradescope runs.",
-        epilog="Exit codes: 0 done; 1 the roster does not know somebody (it says whom); 2 unusable arguments.",
+        parents=[course, spoken],
+        help=_("grades for other systems, or an autograder for Gradescope"),
+        description=_("Write grades as CSV, as Canvas or Moodle import them, or the zip that Gradescope runs."),
+        epilog=_("Exit codes: 0 done; 1 the roster does not know somebody (it says whom); 2 unusable arguments."),
     )
     export.add_argument("format", choices=["csv", "canvas", "moodle", "gradescope"])
-    export.add_argument("assignment", help="name of the assignment, e.g. ch17")
-    export.add_argument("--from", type=Path, dest="results", metavar="OUT", help="results of grader grade --out OUT")
-    export.add_argument(
-        "--gradebook", default="", metavar="URL", help="without --from: this gradebook, not that of nbgrader_config.py"
-    )
-    export.add_argument("--roster", type=Path, metavar="CSV", help="what Canvas or Moodle exported, to find people by")
-    export.add_argument("--out", type=Path, required=True, help="the file to write")
-    export.add_argument("--wheel", type=Path, help="gradescope: the grader's wheel (default: built from its checkout)")
-    export.add_argument("--unconfined", action="store_true", help="gradescope: grade where the sandbox is incomplete")
-    export.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
+    export.add_argument("assignment", help=_("name of the assignment, e.g. ch17"))
+    text = _("results of grader grade --out OUT")
+    export.add_argument("--from", type=Path, dest="results", metavar="OUT", help=text)
+    text = _("without --from: this gradebook, not that of nbgrader_config.py")
+    export.add_argument("--gradebook", default="", metavar="URL", help=text)
+    text = _("what Canvas or Moodle exported, to find people by")
+    export.add_argument("--roster", type=Path, metavar="CSV", help=text)
+    export.add_argument("--out", type=Path, required=True, help=_("the file to write"))
+    export.add_argument("--wheel", type=Path, help=_("the grader's wheel (default: built from its checkout)"))
+    text = _("go on where the sandbox is incomplete; is recorded")
+    export.add_argument("--unconfined", action="store_true", help=text)
     export.set_defaults(run=export_command)
     page = commands.add_parser(
         "table",
-        help="write what is asked and how it is graded",
-        description="Print a page in Markdown: each exercise's question, answer, checks and known mistakes.",
+        parents=[course, spoken],
+        help=_("write what is asked and how it is graded"),
+        description=_("Print a page in Markdown: each exercise's question, answer, checks and known mistakes."),
     )
-    page.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: here, or above)")
     page.set_defaults(run=table_command)
     return top
 
 
+def _speaking(language: Language) -> argparse.ArgumentParser:
+    part = argparse.ArgumentParser(add_help=False)
+    text = language.gettext("language of pages and messages (default: the locale's)")
+    part.add_argument("--lang", choices=sorted(LANGUAGES), help=text)
+    return part
+
+
+def _working(language: Language) -> argparse.ArgumentParser:
+    part = argparse.ArgumentParser(add_help=False)
+    text = language.gettext("processes (default: one a core)")
+    part.add_argument("--workers", type=int, default=os.cpu_count() or 1, help=text)
+    return part
+
+
+def _placed(language: Language) -> argparse.ArgumentParser:
+    part = argparse.ArgumentParser(add_help=False)
+    text = language.gettext("the course's folder (default: here, or above)")
+    part.add_argument("--course", type=Path, default=Path(), help=text)
+    return part
+
+
+def _language(arguments: Sequence[str]) -> Language:
+    """The language that the arguments ask for, before anything is said about them."""
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--lang")
+    code = first.parse_known_args([word for word in arguments if word != "--"])[0].lang
+    return chosen(code if code in LANGUAGES else None)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the ``grader`` command; returns the exit code."""
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    language = _language(given)
+    options = parser(language).parse_args(given)
     try:
-        return int(options.run(options))
-    except (Unusable, CourseError, SubmissionsError, EngineError) as error:
-        print(f"grader: {error}", file=sys.stderr)
-        return UNUSABLE
+        return int(options.run(options, language))
+    except (Unusable, CourseError, SubmissionsError) as error:
+        return _refused(language.say(error.said))
+    except EngineError as error:
+        return _refused(str(error))
     except KeyboardInterrupt:
-        print("grader: stopped; what was graded is kept, the same command goes on from there", file=sys.stderr)
+        print("grader: " + language.gettext(_STOPPED), file=sys.stderr)
         return NOT_RUN
     except OSError as error:
-        print(f"grader: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
-        return UNUSABLE
+        return _refused(f"{error.filename or ''}: {error.strerror or error}")
 
 
-def grade_command(options: argparse.Namespace) -> int:
+_STOPPED = N_("stopped; what was graded is kept, the same command goes on from there")
+
+
+def _refused(text: str) -> int:
+    print(f"grader: {text}", file=sys.stderr)
+    return UNUSABLE
+
+
+def grade_command(options: argparse.Namespace, language: Language) -> int:
     """``grader grade``: from a folder of notebooks to results, pages and a table."""
     course = Course.find(options.course)
     assignment = course.assignment(options.assignment)
     only = _only(options.only, assignment)
     if options.workers < 1 or options.time_limit <= 0 or options.memory < 64:
-        raise Unusable("--workers must be 1 or more, --time-limit above 0, --memory 64 or more")
-    out: Path = options.out
+        raise Unusable(sentence("--workers must be 1 or more, --time-limit above 0, --memory 64 or more"))
     recorder = None
     if options.gradebook is not None:
-        recorder = _recorder(assignment, options.gradebook, options.add_students)
+        recorder = _recorder(assignment, options.gradebook, language, options.add_students)
+    out: Path = options.out
     (out / "results").mkdir(parents=True, exist_ok=True)
     with _alone(out):
-        return _grade(options, course, assignment, only, recorder)
+        return _grade(options, course, assignment, only, language, recorder)
 
 
-def _recorder(assignment: Assignment, url: str, add_students: bool = False) -> Recorder:
+def _recorder(assignment: Assignment, url: str, language: Language, add_students: bool = False) -> Recorder:
     """What reads and writes the gradebook. Raises `Unusable` where nbgrader is not installed."""
     try:
         from grader.recorder import Recorder
     except ImportError as error:
-        raise Unusable(f"the gradebook needs {error.name}; run: pip install 'ch17-grader[instructor]'") from None
-    return Recorder(assignment, url, add_students)
+        text = N_("the gradebook needs %(name)s; run: pip install 'ch17-grader[instructor]'")
+        raise Unusable(sentence(text, name=error.name)) from None
+    return Recorder(assignment, url, language, add_students)
 
 
 @contextlib.contextmanager
@@ -167,7 +214,8 @@ def _alone(out: Path) -> Iterator[None]:
         with FileLock(out / ".lock", timeout=0):
             yield
     except Timeout:
-        raise Unusable(f"{out}: another command is writing there; wait for it, or name another folder") from None
+        text = N_("%(path)s: another command is writing there; wait for it, or name another folder")
+        raise Unusable(sentence(text, path=out)) from None
 
 
 def _grade(
@@ -175,89 +223,110 @@ def _grade(
     course: Course,
     assignment: Assignment,
     only: tuple[str, ...],
+    language: Language,
     recorder: Recorder | None,
 ) -> int:
     console, out = Console(), options.out
     limits = Limits(options.time_limit, options.time_limit * 4, options.memory << 20)
-    protected = (*map(str, assignment.secrets), str(options.submissions.absolute()), str(out.absolute()))
+    places = options.submissions.absolute(), out.absolute(), cache_folder()
+    protected = (*map(str, assignment.secrets), *map(str, places))
     job = Job(course.root, assignment.name, (out / "results").absolute(), protected, only, limits, options.unconfined)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="grader-in-") as scratch:
         files = find(options.submissions.absolute(), assignment.name, Path(scratch))
-        results, trouble = _run(console, job, files, options.workers)
+        results, trouble = _run(console, job, files, options.workers, language)
         left_out = recorder.write(files, results) if recorder else []
-    write_outputs(out, assignment, only, results)
-    class_table(console, results)
+    write_outputs(out, assignment, only, results, language)
+    class_table(console, results, language)
     seconds = time.monotonic() - began
     page = (out / "index.html").absolute()
-    console.print(f"{len(results)} submissions in {seconds:.1f} s; class page: {page}", highlight=False, soft_wrap=True)
+    said = counted(
+        "%(count)s submission in %(seconds)s s; class page: %(page)s",
+        "%(count)s submissions in %(seconds)s s; class page: %(page)s",
+        len(results),
+        seconds=f"{seconds:.1f}",
+        page=page,
+    )
+    console.print(language.say(said), highlight=False, soft_wrap=True, markup=False)
     for line in left_out:
-        print(f"grader: {printable(line)}", file=sys.stderr)
-    return _verdict(results, trouble) or (NOT_RUN if left_out else OK)
+        print(f"grader: {printable(language.say(line))}", file=sys.stderr)
+    return _verdict(results, trouble, language) or (NOT_RUN if left_out else OK)
 
 
-def kit_command(options: argparse.Namespace) -> int:
+def kit_command(options: argparse.Namespace, language: Language) -> int:
     """``grader kit``: the zip for students."""
     from grader import kit
 
     assignment = Course.find(options.course).assignment(options.assignment)
     out = options.out or Path(f"{assignment.name}-kit.zip")
     count = kit.build(assignment, out, options.wheel)
-    print(f"{out}: {count} files for students, no solution, no hidden check")
+    done = counted(
+        "%(path)s: %(count)s file for students, no solution, no hidden check",
+        "%(path)s: %(count)s files for students, no solution, no hidden check",
+        count,
+        path=out,
+    )
+    print(language.say(done))
     return OK
 
 
-def export_command(options: argparse.Namespace) -> int:
+def export_command(options: argparse.Namespace, language: Language) -> int:
     """``grader export``: a file for another system."""
-    from grader import exports, gradescope
+    from grader import grades, gradescope
 
     assignment = Course.find(options.course).assignment(options.assignment)
     if options.format == "gradescope":
-        count = gradescope.build(assignment, options.out, options.wheel, options.unconfined)
-        print(f"{options.out}: {count} files; upload it as autograder (for staff alone: it holds solutions)")
+        gradescope.build(assignment, options.out, options.wheel, options.unconfined)
+        text = N_("%(path)s: upload it as autograder (for staff alone: it holds solutions)")
+        print(language.say(sentence(text, path=options.out)))
         return OK
-    grades = _grades(options, assignment)
-    written, unknown = exports.FORMATS[options.format](grades, assignment.name, options.roster)
+    found = _grades(options, assignment, language)
+    written, unknown = grades.FORMATS[options.format](found, assignment.name, options.roster)
     write_whole(options.out, written.encode())
-    print(f"{options.out}: {len(grades) - len(unknown)} students")
+    done = counted(
+        "%(path)s: %(count)s student", "%(path)s: %(count)s students", len(found) - len(unknown), path=options.out
+    )
+    print(language.say(done))
     if unknown:
-        print(f"grader: not in {options.roster}: {printable(', '.join(unknown))}", file=sys.stderr)
+        missing = sentence("not in %(roster)s: %(names)s", roster=options.roster, names=", ".join(unknown))
+        print(f"grader: {printable(language.say(missing))}", file=sys.stderr)
     return NOT_RUN if unknown else OK
 
 
-def _grades(options: argparse.Namespace, assignment: Assignment) -> list[Grade]:
+def _grades(options: argparse.Namespace, assignment: Assignment, language: Language) -> list[Grade]:
     """From the folder of a batch, or else from the gradebook. Raises `Unusable` when there are none."""
-    from grader import exports
+    from grader import grades
 
     if options.results is not None:
         stored = read_results(options.results / "results").values()
         results = sorted((s.result for s in stored), key=lambda result: result.student)
-        grades = exports.from_results(result for result in results if result.assignment == assignment.name)
+        found = grades.from_results(result for result in results if result.assignment == assignment.name)
         where = options.results
     else:
-        recorder = _recorder(assignment, options.gradebook)
+        recorder = _recorder(assignment, options.gradebook, language)
         records = recorder.gradebook.read(assignment.name)
-        grades, where = exports.from_records(records.values()), recorder.folders.root
-    if not grades:
-        raise Unusable(f"{where}: no grades of {assignment.name}; grade first, or name another place")
-    return grades
+        found, where = grades.from_records(records.values()), recorder.folders.root
+    if not found:
+        text = N_("%(path)s: no grades of %(name)s; grade first, or name another place")
+        raise Unusable(sentence(text, path=where, name=assignment.name))
+    return found
 
 
-def table_command(options: argparse.Namespace) -> int:
+def table_command(options: argparse.Namespace, language: Language) -> int:
     """``grader table``: the page on standard output."""
     from grader.overview import table
 
-    print(table(Course.find(options.course)), end="")
+    print(table(Course.find(options.course), language), end="")
     return OK
 
 
-def verify_command(options: argparse.Namespace) -> int:
+def verify_command(options: argparse.Namespace, language: Language) -> int:
     """``grader verify``: what was counted for each assignment, and a line for each thing that is off."""
     from grader.release import strays
     from grader.verify import verify
 
     if options.workers < 1:
-        raise Unusable("--workers must be 1 or more")
+        raise Unusable(sentence("--workers must be 1 or more"))
     course = Course.find(options.course)
     off = 0
     for problem in strays(course):
@@ -269,22 +338,26 @@ def verify_command(options: argparse.Namespace) -> int:
         for problem in problems:
             print(f"  {printable(problem)}")
         off += len(problems)
-    print("all in order" if not off else f"{off} things are off")
+    print(language.say(counted("%(count)s thing is off", "%(count)s things are off", off) if off else _IN_ORDER))
     return OK if not off else NOT_RUN
+
+
+_IN_ORDER = sentence("all in order")
 
 
 def _only(text: str, assignment: Assignment) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     known = [exercise.name for exercise in assignment.exercises]
     if unknown := [name for name in names if name not in known]:
-        raise Unusable(f"--only: no exercise {unknown[0]!r} in {assignment.name}; there are {', '.join(known)}")
+        text = N_("--only: no exercise %(name)s in %(where)s; there are %(known)s")
+        raise Unusable(sentence(text, name=repr(unknown[0]), where=assignment.name, known=", ".join(known)))
     return names
 
 
 def _run(
-    console: Console, job: Job, files: list[SubmissionFile], workers: int
+    console: Console, job: Job, files: list[SubmissionFile], workers: int, language: Language
 ) -> tuple[list[SubmissionResult], str | None]:
-    columns = TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = TextColumn(language.gettext("grading")), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("grading", total=len(files))
         workers = min(workers, len(files))
@@ -293,31 +366,33 @@ def _run(
                 job, files, batch.processes(workers), workers, lambda done: bar.update(task, completed=done)
             )
         except EngineError as error:
-            raise Unusable(f"{error} (to go on all the same: --unconfined; the results will say so)") from None
+            text = N_("%(why)s (to go on all the same: --unconfined; the results will say so)")
+            raise Unusable(sentence(text, why=error)) from None
 
 
 def write_outputs(
-    out: Path, assignment: Assignment, only: tuple[str, ...], results: Sequence[SubmissionResult]
+    out: Path, assignment: Assignment, only: tuple[str, ...], results: Sequence[SubmissionResult], language: Language
 ) -> None:
     """Write ``results.jsonl``, ``grades.csv``, the feedback pages and the class page; each whole, or not at all."""
     exercises = [exercise for exercise in assignment.exercises if not only or exercise.name in only]
-    write_whole(out / "results.jsonl", b"".join(report.results_line(result) for result in results))
-    report.write_grades_csv(results, out / "grades.csv")
+    write_whole(out / "results.jsonl", b"".join(exports.results_line(result) for result in results))
+    exports.write_grades_csv(results, out / "grades.csv")
     links = {}
     for result in results:
         page = out / "feedback" / result.student / assignment.name / f"{assignment.name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(page, report.student_page(result, exercises).encode())
+        write_whole(page, report.student_page(result, exercises, language).encode())
         links[result.student] = page.relative_to(out).as_posix()
-    write_whole(out / "index.html", report.class_page(results, exercises, links).encode())
+    write_whole(out / "index.html", roster.class_page(results, exercises, links, language).encode())
 
 
-def _verdict(results: Sequence[SubmissionResult], trouble: str | None) -> int:
+def _verdict(results: Sequence[SubmissionResult], trouble: str | None, language: Language) -> int:
     ours = [result.student for result in results if result.status == "error" or "engine" in result.flags]
     if trouble:
         print(f"grader: {trouble}", file=sys.stderr)
     if ours:
-        print(f"grader: not (wholly) run, through no fault of theirs: {', '.join(ours[:20])}", file=sys.stderr)
+        said = sentence("not (wholly) run, through no fault of theirs: %(names)s", names=", ".join(ours[:20]))
+        print(f"grader: {language.say(said)}", file=sys.stderr)
     return NOT_RUN if ours or trouble else OK
 
 

@@ -9,7 +9,8 @@ else is reported as unusable and never asked to compare itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -18,10 +19,12 @@ import torch
 from torch import Tensor
 
 from grader import diagnosis
+from grader.contrast import contrast
 from grader.diagnosis import Diagnosis
 from grader.findings import Mismatch
-from grader.model import Finding
-from grader.show import dtype_text, plain, readable, show, type_text
+from grader.legible import plain
+from grader.model import Contrast, Finding
+from grader.show import dtype_text, readable, show, type_text
 
 __all__ = ["assert_close", "assert_equal", "show"]
 
@@ -43,16 +46,19 @@ def assert_close(
     what: str = "the result",
     rtol: float | None = None,
     atol: float | None = None,
+    instead: Mapping[str, Callable[[], object]] = MappingProxyType({}),
 ) -> None:
     """``got`` has the type, shape and dtype of ``expected``, and its values to rounding.
 
     ``expected`` is a tensor or array of any shape and real dtype, a number, or lists, tuples and dicts of these.
     ``|got - expected| <= atol + rtol |expected|``: by default the dtype's ``rtol``, with an ``atol`` of ``rtol`` times
     the size of a typical small element; integers and bools are exact unless a tolerance is given. NaN equals NaN.
-    ``what`` names the value in the message: "the loss", "inp.g", "the gradient of x". Raises `Mismatch`.
+    ``what`` names the value in the message: "the loss", "inp.g", "the gradient of x". ``instead`` gives by their codes
+    what typical slips would give in place of ``expected``: worked out only when the answer is wrong, and told only
+    when it is exactly that. Raises `Mismatch`.
     """
     __tracebackhide__ = True
-    _demand(got, expected, what, _Rule(rtol, atol))
+    _demand(got, expected, what, _Rule(rtol, atol), instead)
 
 
 def assert_equal(got: object, expected: object, *, what: str = "the result") -> None:
@@ -61,7 +67,7 @@ def assert_equal(got: object, expected: object, *, what: str = "the result") -> 
     A list and a tuple are the same; an integer may stand for a float, nothing for an integer. Raises `Mismatch`.
     """
     __tracebackhide__ = True
-    _demand(got, expected, what, _Rule(exact=True))
+    _demand(got, expected, what, _Rule(exact=True), {})
 
 
 class _Rule(msgspec.Struct, frozen=True):
@@ -91,18 +97,58 @@ class _Difference(msgspec.Struct, frozen=True):
         return _Difference(self.found, self.got, self.expected, f"[{plain(repr(key), 60)}]{self.where}")
 
 
-def _demand(got: Any, expected: Any, what: str, rule: _Rule) -> None:
+def _demand(got: Any, expected: Any, what: str, rule: _Rule, instead: Mapping[str, Callable[[], object]]) -> None:
     __tracebackhide__ = True
     difference = _difference(got, expected, rule)
     if difference is None:
         return
+    slip = next((code for code, made in instead.items() if _difference(got, made(), rule) is None), None)
+    if slip is not None:
+        raise Mismatch(Finding("wrong", slip, {"what": what}, got=show(got), expected=show(expected)))
     code = difference.found.code
     if code == "none" and not difference.where:
         code = _nothing(what)
     if isinstance(difference.expected, Tensor | np.ndarray):  # the item tells more than a list of tensors
         got, expected = difference.got, difference.expected
     facts = {"what": what, "where": difference.where, **difference.found.facts}
-    raise Mismatch(Finding("wrong", code, facts, got=show(got), expected=show(expected)))
+    beside = _beside(got, expected, rule)
+    raise Mismatch(Finding("wrong", code, facts, got=show(got), expected=show(expected), contrast=beside))
+
+
+def _beside(got: Any, expected: Any, rule: _Rule) -> Contrast | None:
+    """Two tensors or arrays element by element, for a report."""
+    if isinstance(expected, np.ndarray) and type(got) is np.ndarray and got.dtype.kind in "biuf":
+        got, expected = torch.from_numpy(got.copy()), torch.from_numpy(expected.copy())
+    if type(got) not in _TENSORS or not isinstance(expected, Tensor):
+        return None
+    got, expected = got.detach(), expected.detach()
+    if got.shape != expected.shape or got.dtype != expected.dtype or not readable(got):
+        return contrast(got, expected, None)
+    return contrast(got, expected, rule.right(got, expected, _rtol(expected, rule)))
+
+
+def _rtol(expected: Tensor, rule: _Rule) -> float:
+    return 0.0 if rule.exact else diagnosis.rtol_of(expected.dtype)
+
+
+def settled(finding: Finding, others: Iterable[Finding]) -> Finding:
+    """The finding of one check, less what those of other checks on the same answer contradict.
+
+    A single number may be the root or the half of another by chance, and where factors differ none has a meaning of
+    its own. Pure: the findings of other checks are those that the checks raised.
+    """
+    same = [other for other in others if other.facts.get("what") == finding.facts.get("what")]
+    kinds = {diagnosis.family(other.code) for other in same}
+    kind = diagnosis.family(finding.code)
+    if finding.code in diagnosis.CHANCE and "got_value" in finding.facts and kinds & diagnosis.OTHERWISE - {kind}:
+        return msgspec.structs.replace(finding, code="value")
+    if finding.code == "flipped" and "reordered" in kinds:  # a sorted list may be a reversed one
+        return msgspec.structs.replace(finding, code="reordered")
+    factors = {other.facts["factor"] for other in same if "factor" in other.facts}
+    if finding.code in diagnosis.BY_TWO and len(factors) > 1:
+        code = diagnosis.BY_TWO[finding.code]
+        return msgspec.structs.replace(finding, code=code, facts={**finding.facts, "size": "2"})
+    return finding
 
 
 def _nothing(what: str) -> str:
@@ -185,7 +231,7 @@ def _tensors(got: Any, expected: Tensor, rule: _Rule) -> Diagnosis | None:
         return diagnosis.shapes(got, expected)
     if got.dtype != expected.dtype:
         return _dtypes(got.dtype, expected.dtype)
-    right = rule.right(got, expected, 0.0 if rule.exact else diagnosis.rtol_of(expected.dtype))
+    right = rule.right(got, expected, _rtol(expected, rule))
     return None if bool(right.all()) else diagnosis.values(got, expected, right)
 
 

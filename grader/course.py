@@ -12,12 +12,16 @@ import msgspec
 
 from grader.model import Exercise
 from grader.nbfile import Cell, Notebook, load, parse
+from grader.sentences import N_, Sentence, Told, sentence
 
 CHECK = "check-"
 _HEADING = re.compile(r"#{1,6}\s+(.+)")
 
+# The line of a prompt that names what to read again, in either language.
+REREAD = re.compile(r"^(?:Read again: |重读：)(.+?)[.。]?$", re.MULTILINE)
 
-class CourseError(Exception):
+
+class CourseError(Told):
     """The course's own folders or notebooks are not as they should be; one line with what, where and what to do."""
 
 
@@ -60,13 +64,20 @@ class Assignment(msgspec.Struct, frozen=True):
         places = "solutions", "autotests", "assignments", "submitted", "autograded", "feedback", "gradebook.db"
         return tuple(str(self.root / place) for place in places if (self.root / place).exists())
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What is worth loading before any student's code runs: torch's optimizers load its compiler at their first
+        step, which takes a second, so only where the notebook speaks of them."""
+        return ("torch._dynamo",) if any("optim" in cell.source for cell in self.released) else ()
+
     def exercise(self, name: str) -> Exercise:
         """The exercise called ``name``. Raises `CourseError`, naming the known ones."""
         for exercise in self.exercises:
             if exercise.name == name:
                 return exercise
         known = ", ".join(exercise.name for exercise in self.exercises)
-        raise CourseError(f"no exercise {name!r} in {self.name}; there are {known}")
+        text = N_("no exercise %(name)s in %(where)s; there are %(known)s")
+        raise CourseError(sentence(text, name=repr(name), where=self.name, known=known))
 
     def source_cells(self) -> tuple[Cell, ...] | None:
         """The cells of the source notebook; None where there are no solutions.
@@ -96,7 +107,8 @@ class Course(msgspec.Struct, frozen=True):
         for folder in (here, *here.parents):
             if (folder / "autotests").is_dir() and any((folder / n).is_dir() for n in ("assignments", "solutions")):
                 return cls(folder)
-        raise CourseError(f"{here}: no course here or above; go to the folder that holds autotests/ and assignments/")
+        text = N_("%(path)s: no course here or above; go to the folder that holds autotests/ and assignments/")
+        raise CourseError(sentence(text, path=here))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,11 +121,16 @@ class Course(msgspec.Struct, frozen=True):
         path = _notebook(self.root, "assignments", name)
         if name not in self.names:
             if name and name == Path(name).name and _notebook(self.root, "solutions", name).is_file():
-                raise CourseError(f"{path}: not released yet; run: nbgrader generate_assignment {name}")
-            known = ", ".join(self.names) or f"none; put the released notebooks into {self.root / 'assignments'}"
-            raise CourseError(f"no assignment {name!r}; the known ones: {known}")
+                text = N_("%(path)s: not released yet; run: nbgrader generate_assignment %(name)s")
+                raise CourseError(sentence(text, path=path, name=name))
+            none = sentence("none; put the released notebooks into %(path)s", path=self.root / "assignments")
+            known = ", ".join(self.names) or none
+            raise CourseError(
+                sentence("no assignment %(name)s; the known ones: %(known)s", name=repr(name), known=known)
+            )
         if not (self.root / "autotests" / name).is_dir():
-            raise CourseError(f"{self.root / 'autotests' / name}: no such folder; the checks of {name} belong there")
+            text = N_("%(path)s: no such folder; the checks of %(name)s belong there")
+            raise CourseError(sentence(text, path=self.root / "autotests" / name, name=name))
         cells = _read(path).cells
         exercises, headings = _exercises(cells, path)
         return Assignment(name, self.root, exercises, cells, headings)
@@ -127,7 +144,7 @@ def _read(path: Path) -> Notebook:
     data = load(path)
     notebook = parse(data) if isinstance(data, bytes) else data
     if not isinstance(notebook, Notebook):
-        raise CourseError(f"{path}: {notebook.text}")
+        raise CourseError(sentence("%(path)s: %(why)s", path=path, why=notebook.text))
     return notebook
 
 
@@ -150,15 +167,24 @@ def _exercises(cells: tuple[Cell, ...], path: Path) -> tuple[tuple[Exercise, ...
         name = cell.grade_id
         check = checks.pop(CHECK + name, None)
         if check is None or name in found:
-            fault = "two answer cells" if name in found else f"no cell {CHECK + name}"
-            raise CourseError(f"{path}: {fault} for exercise {name}; correct the source notebook and release it again")
+            text = (
+                N_("two answer cells for exercise %(name)s")
+                if name in found
+                else N_("no cell %(cell)s for exercise %(name)s")
+            )
+            raise _faulty(path, sentence(text, name=name, cell=CHECK + name))
         heading, prompt = _prompt(cells[:index])
         headings[name] = heading
         found[name] = Exercise(name, _title(heading) or name, check.points, prompt, cell.source)
     if checks or not found:
-        fault = f"cell {next(iter(checks))} checks no answer" if checks else "no answer cells"
-        raise CourseError(f"{path}: {fault}; correct the source notebook and release it again")
+        text = N_("cell %(cell)s checks no answer") if checks else N_("no answer cells")
+        raise _faulty(path, sentence(text, cell=next(iter(checks), "")))
     return tuple(found.values()), headings
+
+
+def _faulty(path: Path, fault: Sentence) -> CourseError:
+    text = N_("%(path)s: %(fault)s; correct the source notebook and release it again")
+    return CourseError(sentence(text, path=path, fault=fault))
 
 
 def _prompt(before: tuple[Cell, ...]) -> tuple[str, str]:

@@ -45,6 +45,11 @@ class Diagnosis(msgspec.Struct, frozen=True):
     facts: dict[str, str] = {}
 
 
+def family(code: str) -> str:
+    """What kind of slip a code of `values` tells of: a factor of 2 and one of a size are the same kind."""
+    return "factor" if code.startswith("factor") else code
+
+
 # Closeness
 
 
@@ -109,6 +114,8 @@ def _shape_code(got: tuple[int, ...], expected: tuple[int, ...]) -> tuple[str, d
         differing = [axis for axis, sizes in enumerate(zip(got, expected, strict=True)) if sizes[0] != sizes[1]]
         if len(differing) == 1:
             return "size", {"axis": str(differing[0])}
+        if len(got) == 4 and differing == [2, 3]:
+            return "size_of_images", {}
     elif len(got) == 1 and got[0] == math.prod(expected):
         return "flattened", {}
     elif _merged(expected, got):
@@ -182,7 +189,10 @@ def values(got: Tensor, expected: Tensor, right: Tensor, rtol: float | None = No
         zero = torch.zeros((), dtype=torch.float64)
         pair = _Pair(torch.where(finite, g, zero), torch.where(finite, e, zero), rtol or rtol_of(got.dtype) or _EXACT)
         found = next((one for rung in _RUNGS if (one := rung(pair))), None)
-    return found or _first_wrong(got, expected, right)
+    first = _first_wrong(got, expected, right)
+    if found is not None and got.numel() == 1:  # of one number much is true by chance: keep what is plain to see
+        found = Diagnosis(found.code, first.facts | found.facts)
+    return found or first
 
 
 def _worth_it(got: Tensor, g: Tensor, e: Tensor) -> bool:
@@ -391,13 +401,28 @@ def _rearranged(pair: _Pair) -> Diagnosis | None:
             axes = {"axes": f"{one} and {other}"}
             return Diagnosis("transposed") if e.ndim == 2 else Diagnosis("axes_swapped", axes)
     for axis in range(e.ndim):
-        if e.shape[axis] > 1 and pair.agree(g, e.flip(axis)):
+        if e.numel() > 3 and e.shape[axis] > 1 and pair.agree(g, e.flip(axis)):
             return Diagnosis("flipped", {"axis": str(axis)})
+        if (step := _shift(pair, axis)) is not None:
+            return Diagnosis("shifted", {"axis": str(axis), "step": step})
     if not _same_numbers(pair):
         return None
     orders = itertools.permutations(range(e.ndim)) if e.ndim <= 4 else iter(())
     read = any(pair.agree(g, e.permute(order).reshape(e.shape)) for order in orders)
     return Diagnosis("reread" if read else "reordered")
+
+
+def _shift(pair: _Pair, axis: int) -> str | None:
+    """Whether all stands one place too early or too late along an axis; what lies beyond the end is not looked at."""
+    size = pair.e.shape[axis]
+    if size < 3:
+        return None
+    for step, here, there in (("too early", 0, 1), ("too late", 1, 0)):
+        g, e = pair.g.narrow(axis, here, size - 1), pair.e.narrow(axis, there, size - 1)
+        flat = e.reshape(-1)
+        if int((flat[1:] != flat[:-1]).sum()) > 2 and pair.agree(g, e):
+            return step
+    return None
 
 
 def _same_numbers(pair: _Pair) -> bool:
@@ -422,7 +447,7 @@ def _slices(pair: _Pair) -> Diagnosis | None:
         zero = bool((right | ~g.any(1)).all())
         if not zero and not (len(right) > 2 and bool((right | wrong).all())):
             continue
-        if bool(right[0] & e[0].any()) and not bool(right[1:].any()):
+        if len(right) > 2 and bool(right[0] & e[0].any()) and not bool(right[1:].any()):
             return _of_axis("first_filled" if zero else "first_only", pair, axis)
         if len(right) > 2 and bool(right[:-1].all()):
             return _of_axis("last_zero" if zero else "last_wrong", pair, axis)
@@ -478,3 +503,19 @@ _RUNGS: tuple[Callable[[_Pair], Diagnosis | None], ...] = (
     _zeros,
     _border,
 )
+
+CHANCE = frozenset(
+    {
+        "sign", "some_signs", "root", "square", "imprecise", "factor_two", "factor_half", "factor_size",
+        "factor_one_over_size", "factor_root", "factor_whole", "factor_part",
+    }
+)  # fmt: skip
+"""What may be true of a single number by chance."""
+
+BY_TWO = {"factor_two": "factor_whole", "factor_half": "factor_part"}
+"""What a factor of 2 is where it is one of several: a size."""
+
+OTHERWISE = frozenset({"value", "values", "values_all", "offset", "factor_slices", "offset_slices", "reordered"}) | {
+    family(code) for code in CHANCE
+}
+"""Kinds of findings about numbers, any of which shows that another kind does not explain all."""

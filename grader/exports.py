@@ -1,149 +1,159 @@
-"""Grades as other systems read them: CSV for people, Canvas's and Moodle's gradebook CSV.
-
-What a spreadsheet would take for a formula is defused in every cell. A grade that nobody gave yet stays empty.
-"""
+"""Results as programs read them: a line of ``results.jsonl`` for each submission, and ``grades.csv``."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from grader.course import CHECK, CourseError
-from grader.model import Record, SubmissionResult
-from grader.report import csv_text, number
+import msgspec
+
+from grader.legible import legible, number, visible
+from grader.model import CheckResult, ExerciseResult, ExerciseVerdict, Flag, Reason, Status, SubmissionResult, Verdict
+from grader.public import public_result
+from grader.sentences import Text
+from grader.store import write_whole
+
+LINE_LIMIT = 2_000  # characters of one text in results.jsonl
+
+# ---------------------------------------------------------------------------------------------------------------------
+# results.jsonl
 
 
-@dataclass(frozen=True)
-class Grade:
-    """One student's grade; None as long as there is none. ``parts`` are the points of each exercise and question."""
+class CheckLine(msgspec.Struct, frozen=True):
+    """One check in ``results.jsonl``."""
 
-    student: str
-    score: float | None
+    id: str
+    verdict: Verdict
+    reason: Reason | None
+    message: str | None
+    diagnosis: str | None
+    title: str
+    hidden: bool
+    points: float
+    max_points: float
+    next_step: str | None
+
+
+class ExerciseLine(msgspec.Struct, frozen=True):
+    """One exercise in ``results.jsonl``."""
+
+    name: str
+    score: float
     max_score: float
-    parts: Mapping[str, float | None] = field(default_factory=dict)
-    remark: str = ""
+    verdict: ExerciseVerdict
+    checks: tuple[CheckLine, ...]
 
 
-def from_results(results: Iterable[SubmissionResult]) -> list[Grade]:
-    """Automatic scores alone, as ``grader grade`` gave them."""
-    return [
-        Grade(
-            result.student,
-            None if result.status == "error" else result.score,
-            result.max_score,
-            {e.name: None if result.status == "error" else e.score for e in result.exercises},
-            result.problem or "",
-        )
-        for result in results
-    ]
+class ResultLine(msgspec.Struct, frozen=True):
+    """One submission, one line of ``results.jsonl``: no times, nothing printed, no source, no addresses."""
+
+    schema: int
+    assignment: str
+    student: str
+    notebook: str
+    status: Status
+    score: float
+    max_score: float
+    flags: tuple[Flag, ...]
+    problem: str | None
+    exercises: tuple[ExerciseLine, ...]
 
 
-def from_records(records: Iterable[Record]) -> list[Grade]:
-    """What a gradebook says: manual scores included, late penalty taken off."""
-    return [
-        Grade(
-            record.student,
-            record.score,
-            record.max_score,
-            {mark.name.removeprefix(CHECK): mark.score for mark in record.marks},
-            "not all of it graded yet" if record.needs_review else "",
-        )
-        for record in records
-    ]
+def _line_text(text: Text | None) -> str | None:
+    return None if text is None else legible(str(text), LINE_LIMIT)
 
 
-def as_csv(grades: Sequence[Grade], assignment: str, roster: Path | None = None) -> tuple[str, list[str]]:
-    """One row a student with every exercise; and whom the roster does not know."""
-    names = list(dict.fromkeys(name for grade in grades for name in grade.parts))
-    head = ["student", "score", "max_score", "remark", *names]
-    rows = [
-        [grade.student, _points(grade.score), _points(grade.max_score), grade.remark]
-        + [_points(grade.parts.get(name)) for name in names]
-        for grade in grades
-    ]
-    return _table([head, *rows]), []
+def _check_line(check: CheckResult) -> CheckLine:
+    return CheckLine(
+        id=legible(check.id, LINE_LIMIT),
+        verdict=check.verdict,
+        reason=check.reason,
+        message=_line_text(check.message),
+        diagnosis=_line_text(check.diagnosis),
+        title=legible(str(check.title), LINE_LIMIT),
+        hidden=check.hidden,
+        points=check.points,
+        max_points=check.max_points,
+        next_step=_line_text(check.next_step),
+    )
 
 
-CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
-MOODLE = ("Username", "First name", "Last name", "Full name", "ID number", "Email address")
+def _exercise_line(exercise: ExerciseResult) -> ExerciseLine:
+    return ExerciseLine(
+        name=visible(exercise.name),
+        score=exercise.score,
+        max_score=exercise.max_score,
+        verdict=exercise.verdict,
+        checks=tuple(_check_line(check) for check in exercise.checks),
+    )
 
 
-def as_canvas(grades: Sequence[Grade], assignment: str, roster: Path | None = None) -> tuple[str, list[str]]:
-    """Canvas's gradebook import. ``roster`` is the CSV that Canvas exports; without one, students go by login."""
-    if roster is None:
-        people = [{"Student": g.student, "SIS Login ID": g.student} for g in grades]
-    else:
-        people = [row for row in _read(roster, CANVAS) if (row["Student"] or "").strip() != "Points Possible"]
-    found, unknown = _matched(grades, people, CANVAS)
-    most = max((grade.max_score for grade in grades), default=0.0)
-    possible = ["    Points Possible", *[""] * (len(CANVAS) - 1), _points(most)]
-    rows = [[*_cells(person, CANVAS), _points(grade.score)] for person, grade in found]
-    return _table([[*CANVAS, assignment], possible, *rows]), unknown
+def results_line(result: SubmissionResult) -> bytes:
+    """One line of ``results.jsonl`` as `schema` describes it, with its newline; the same bytes in every run."""
+    result = public_result(result)
+    line = ResultLine(
+        schema=result.schema,
+        assignment=visible(result.assignment),
+        student=visible(result.student),  # whole: two students must never become one
+        notebook=visible(result.notebook),
+        status=result.status,
+        score=result.score,
+        max_score=result.max_score,
+        flags=result.flags,
+        problem=_line_text(result.problem),
+        exercises=tuple(_exercise_line(exercise) for exercise in result.exercises),
+    )
+    return msgspec.json.encode(line) + b"\n"
 
 
-def as_moodle(grades: Sequence[Grade], assignment: str, roster: Path | None = None) -> tuple[str, list[str]]:
-    """Moodle's grade import. ``roster`` is a CSV that Moodle exports; without one, students go by user name."""
-    if roster is None:
-        columns: Sequence[str] = ("Username",)
-        people = [{"Username": grade.student} for grade in grades]
-    else:
-        people = _read(roster, MOODLE)
-        columns = [name for name in MOODLE if people and name in people[0]]
-    found, unknown = _matched(grades, people, columns)
-    rows = [[*_cells(person, columns), _points(grade.score), grade.remark] for person, grade in found]
-    return _table([[*columns, assignment, f"{assignment} (feedback)"], *rows]), unknown
+def schema() -> dict[str, Any]:
+    """The JSON Schema of one line of ``results.jsonl``; `schema_text` of it is kept in ``docs/``."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(ResultLine)}
 
 
-FORMATS: dict[str, Callable[[Sequence[Grade], str, Path | None], tuple[str, list[str]]]] = {
-    "csv": as_csv,
-    "canvas": as_canvas,
-    "moodle": as_moodle,
-}
+def schema_text() -> str:
+    """`schema` as the file ``docs/results.schema.json`` holds it."""
+    return msgspec.json.format(msgspec.json.encode(schema()), indent=2).decode() + "\n"
 
 
-def _read(roster: Path, known: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a roster, with the columns that it has of the known ones."""
-    try:
-        with roster.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CourseError(f"{roster}: not a CSV file ({error}); export the gradebook once more") from None
-    columns = [name for name in known if rows and name in rows[0]]
-    if not columns:
-        raise CourseError(f"{roster}: has none of the columns {', '.join(known)}; export the gradebook once more")
-    return [{name: row[name] or "" for name in columns} for row in rows]
+# ---------------------------------------------------------------------------------------------------------------------
+# grades.csv
 
 
-def _matched(
-    grades: Sequence[Grade], people: Sequence[Mapping[str, str]], columns: Sequence[str]
-) -> tuple[list[tuple[Mapping[str, str], Grade]], list[str]]:
-    """Each person with their grade, in the roster's order; and the students that no row of it names."""
-    by_name = {grade.student.casefold(): grade for grade in grades}
-    found: list[tuple[Mapping[str, str], Grade]] = []
-    for person in people:
-        names = [name.strip().casefold() for column in columns if (name := person.get(column))]
-        names += [name.partition("@")[0] for name in names if "@" in name]
-        grade = next((by_name[name] for name in names if name in by_name), None)
-        if grade is not None:
-            found.append((person, grade))
-    placed = {grade.student for _, grade in found}
-    return found, [grade.student for grade in grades if grade.student not in placed]
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
-def _cells(person: Mapping[str, str], columns: Sequence[str]) -> list[str]:
-    return [person.get(column) or "" for column in columns]
+def csv_text(text: str) -> str:
+    """A text cell no spreadsheet takes for a formula: a quote goes before =, +, -, @, wide ones too, tab and return."""
+    return "'" + visible(text) if text.lstrip(" ").startswith(_FORMULA) else visible(text)
 
 
-def _points(value: float | None) -> str:
-    return "" if value is None else number(value)
+def write_grades_csv(results: Sequence[SubmissionResult], path: Path) -> None:
+    """Write, whole or not at all, one row a student: student, status, score, max_score, then a column an exercise.
 
-
-def _table(rows: Iterable[Sequence[str]]) -> str:
+    A cell stays empty where nothing was run: a fault of ours is never a student's zero.
+    """
+    names = exercise_names(results)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    for row in rows:
-        writer.writerow([csv_text(cell) for cell in row])
-    return out.getvalue()
+    writer.writerow(["student", "status", "score", "max_score", *map(csv_text, names)])
+    for result in results:
+        scores = {
+            exercise.name: number(exercise.score) for exercise in result.exercises if not _unrun(result, exercise)
+        }
+        score = "" if result.status == "error" else number(result.score)
+        row = [csv_text(result.student), result.status, score, number(result.max_score)]
+        writer.writerow(row + [scores.get(name, "") for name in names])
+    write_whole(path, out.getvalue().encode())
+
+
+def _unrun(result: SubmissionResult, exercise: ExerciseResult) -> bool:
+    return exercise.verdict == "not_run" and result.status != "ungradable"
+
+
+def exercise_names(results: Iterable[SubmissionResult]) -> list[str]:
+    """Every exercise's name, in the order of the first submission that has it."""
+    return list(dict.fromkeys(exercise.name for result in results for exercise in result.exercises))

@@ -32,9 +32,12 @@ with warnings.catch_warnings():
     from nbgrader import dbutil, utils
 
 from grader.course import CHECK, Assignment, CourseError
+from grader.languages import ENGLISH, Language
+from grader.legible import legible, number
 from grader.model import CheckResult, ExerciseResult, Mark, Record, SubmissionResult
 from grader.names import safe_name
-from grader.report import legible, number, public_result
+from grader.public import public_result
+from grader.sentences import N_, Text, counted, joined, sentence
 
 MAX_COMMENT = 600
 
@@ -56,8 +59,8 @@ class Gradebook:
     Raises `GradebookError` whenever the database does not do as it is asked.
     """
 
-    def __init__(self, url: str, course_id: str) -> None:
-        self.url = url
+    def __init__(self, url: str, course_id: str, language: Language = ENGLISH) -> None:
+        self.url, self._language = url, language
         with _named(url):
             _upgrade(url)
             with _alembic_on_path(), warnings.catch_warnings():
@@ -83,7 +86,9 @@ class Gradebook:
         ``add_students``.
         """
         with _named(self.url), Session(self._engine) as session, session.begin():
-            batch = _Batch(session, _Cells(session, assignment, self._course_id), submitted or {}, penalty, anew)
+            batch = _Batch(
+                session, _Cells(session, assignment, self._course_id), submitted or {}, penalty, anew, self._language
+            )
             ids = _students(session, results, add_students)
             for result in results:
                 if result.student in ids:
@@ -110,13 +115,13 @@ def _named(url: str) -> Iterator[None]:
     try:
         yield
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise GradebookError(
-            f"--gradebook: {error}; give a URL as in sqlite:///gradebook.db or postgresql://user@host/name"
-        ) from None
+        text = N_("--gradebook: %(why)s; give a URL as in sqlite:///gradebook.db or postgresql://user@host/name")
+        raise GradebookError(sentence(text, why=error)) from None
     except SQLAlchemyError as error:
         shown = make_url(url).render_as_string(hide_password=True)
         why = str(getattr(error, "orig", None) or error).strip().splitlines()
-        raise GradebookError(f"{shown}: {why[0] if why else type(error).__name__}; nothing was written to it") from None
+        text = N_("%(url)s: %(why)s; nothing was written to it")
+        raise GradebookError(sentence(text, url=shown, why=why[0] if why else type(error).__name__)) from None
 
 
 @contextlib.contextmanager
@@ -139,9 +144,8 @@ def _upgrade(url: str) -> None:
         if not tables or _version(engine, tables) == head:
             return
         if "assignment" not in tables:
-            raise GradebookError(
-                f"{engine.url.render_as_string()}: holds other tables than a gradebook's; name another"
-            )
+            said = N_("%(url)s: holds other tables than a gradebook's; name another")
+            raise GradebookError(sentence(said, url=engine.url.render_as_string()))
         if "alembic_version" not in tables:
             _finish(engine, tables, str(head))
             return
@@ -164,7 +168,8 @@ def _version(engine: Engine, tables: set[str]) -> str | None:
 def _finish(engine: Engine, tables: set[str], head: str) -> None:
     """Mark a gradebook whose making was cut short: its tables are there, its version is not."""
     if not set(rows.Base.metadata.tables) <= tables:
-        raise GradebookError(f"{engine.url.render_as_string()}: has no version; run: nbgrader db upgrade")
+        said = N_("%(url)s: has no version; run: nbgrader db upgrade")
+        raise GradebookError(sentence(said, url=engine.url.render_as_string()))
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
         connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": head})
@@ -241,6 +246,7 @@ class _Batch:
     submitted: Mapping[str, datetime]
     penalty: Penalty
     anew: bool
+    language: Language
     inserts: dict[type, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     updates: dict[type, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -293,7 +299,7 @@ class _Batch:
             rows.SubmittedNotebook, assignment_id=submission, notebook_id=self.cells.notebook, flagged=False
         )  # fmt: skip
         total = self._grades(book, self._scores(result), renewed)
-        self._comments(book, automatic_comments(result))
+        self._comments(book, automatic_comments(result, self.language))
         late = self._late(student, stamp, total)
         if (notebook.late_submission_penalty if notebook else None) != late:
             self.updates[rows.SubmittedNotebook].append({"id": book, "late_submission_penalty": late})
@@ -411,31 +417,37 @@ def _review(row: Any, score: Score | None, auto: float | None, renewed: bool) ->
     return bool(row.needs_manual_grade) or renewed or (auto is not None and auto != row.auto_score)
 
 
-def automatic_comments(result: SubmissionResult) -> dict[str, str | None]:
+def automatic_comments(result: SubmissionResult, language: Language = ENGLISH) -> dict[str, str | None]:
     """A short comment for each answer cell of a result."""
     comments: dict[str, str | None] = {
-        exercise.name: legible(_comment(result, exercise), MAX_COMMENT) for exercise in result.exercises
+        exercise.name: legible(language.say(_comment(result, exercise)), MAX_COMMENT) for exercise in result.exercises
     }
     for written in result.written:
-        comments[written.name] = None if written.answered else "No response."
+        comments[written.name] = None if written.answered else language.gettext(_NO_RESPONSE)
     return comments
 
 
-def _comment(result: SubmissionResult, exercise: ExerciseResult) -> str:
+_NO_RESPONSE = N_("No response.")
+
+
+def _comment(result: SubmissionResult, exercise: ExerciseResult) -> Text:
     if result.status == "ungradable":
-        return f"This file could not be graded. {result.problem or ''}"
+        return joined(sentence("This file could not be graded."), result.problem or "")
     if result.status == "error" or exercise.verdict == "not_run":
-        return "Not run, through no fault of the student."
-    standing = f"{number(exercise.score)} of {number(exercise.max_score)} points."
+        return sentence("Not run, through no fault of the student.")
+    score, most = number(exercise.score), number(exercise.max_score)
+    standing = sentence("%(score)s of %(most)s points.", score=score, most=most)
     failed = [check for check in exercise.checks if check.verdict == "failed"]
     if not failed:
-        return f"{standing} {len(exercise.checks)} checks passed."
-    more = f" ({len(failed) - 1} more below.)" if len(failed) > 1 else ""
-    return f"{standing} {_finding(failed[0])}{more}"
+        return joined(standing, counted("%(count)s check passed.", "%(count)s checks passed.", len(exercise.checks)))
+    said = joined(standing, _finding(failed[0]))
+    more = counted("(%(count)s more check failed.)", "(%(count)s more checks failed.)", len(failed) - 1)
+    return joined(said, more) if len(failed) > 1 else said
 
 
-def _finding(check: CheckResult) -> str:
-    return " ".join(part for part in (check.message, check.next_step) if part)
+def _finding(check: CheckResult) -> Text:
+    message, step = check.message or "", check.next_step
+    return joined(message, step) if step else message
 
 
 # ---------------------------------------------------------------- what the gradebook says

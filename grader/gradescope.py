@@ -22,11 +22,12 @@ from typing import Any
 from grader import batch, kit
 from grader.course import Assignment, Course, CourseError
 from grader.findings import EngineError
+from grader.legible import legible
 from grader.model import CheckResult, ExerciseResult, SubmissionResult
 from grader.names import printable
-from grader.report import legible, public_result
+from grader.public import public_result
 from grader.sandbox.client import Limits
-from grader.store import Job, write_whole
+from grader.store import Job, cache_folder, write_whole
 from grader.submissions import SubmissionFile, choose
 from grader.terminal import reasons
 
@@ -74,11 +75,11 @@ def run(name: str, root: Path, unconfined: bool = False) -> None:
     chosen, note = choose([path.name for path in folder.glob("*.ipynb")], name)
     file = SubmissionFile("student", chosen or f"{name}.ipynb", folder / chosen if chosen else None, note)
     with tempfile.TemporaryDirectory(prefix="grader-") as scratch:
-        protected = (*assignment.secrets, str(root / "source"), str(root / "results"), scratch)
+        protected = (*assignment.secrets, str(root / "source"), str(root / "results"), scratch, str(cache_folder()))
         job = Job(assignment.root, name, Path(scratch), protected, (), Limits(), unconfined)
         [result], trouble = batch.run(job, [file], batch.processes(1), 1, lambda done: None)
     if result.status == "error":
-        raise EngineError(trouble or result.problem or "not graded")
+        raise EngineError(str(trouble or result.problem or "not graded"))
     (root / "results").mkdir(exist_ok=True)
     write_whole(root / "results" / "results.json", json.dumps(results_json(result), indent=1).encode())
 
@@ -126,8 +127,8 @@ def _test(
 
 def _remarks(result: SubmissionResult) -> Iterator[str]:
     if result.problem:
-        yield printable(result.problem)
-    yield from (printable(note) for note in result.notes)
+        yield printable(str(result.problem))
+    yield from (printable(str(note)) for note in result.notes)
     if result.written:
         answered = sum(written.answered for written in result.written)
         yield f"{answered} of {len(result.written)} written answers found; a person reads them."

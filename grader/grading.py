@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 import torch
 
-from grader import apart, how, wording
+from grader import apart, compare, how, wording
 from grader.attempt import Attempt
 from grader.findings import CheckFailed, EngineError, StudentMissing
+from grader.mistakes import Mistake
 from grader.model import (
     CheckResult,
     Exercise,
@@ -27,8 +28,10 @@ from grader.model import (
     SubmissionResult,
 )
 from grader.notebook import Submission
+from grader.observed import Behaviour, Observed
 from grader.reading import Reading
 from grader.sandbox.client import Limits, Transport
+from grader.sentences import Text, both, joined, sentence
 from grader.source import names
 from grader.student import Student
 
@@ -45,20 +48,24 @@ class Check:
     exercise: str
     points: float
     hidden: bool
-    title: str
+    title: Text
     seconds: float | None = None
     watched: bool = False
 
 
 @dataclass
 class Grading:
-    """One submission being graded. ``begin`` before each check, ``record`` after it, ``result`` at the end."""
+    """One submission being graded. ``begin`` before each check, ``record`` after it, ``result`` at the end.
+
+    ``known`` tells which known mistake behaves as an exercise's answer does, if any; None where nothing is known.
+    """
 
     exercises: Sequence[Exercise]
     checks: Sequence[Check]
     submission: Submission
     start: Callable[[], Transport]
     limits: Limits = field(default_factory=Limits)
+    known: Callable[[str, Behaviour], Mistake | None] | None = None
 
     def __post_init__(self) -> None:
         self.attempt = main = Attempt(self.submission, self.start, self.limits)
@@ -68,10 +75,13 @@ class Grading:
         self._cells = [(cell.label, cell.python) for cell in self.submission.cells if cell.python]
         self._tampering = how.tampering(self._cells, self.attempt.reading)
         if self._tampering:
-            self.attempt.note("tampering", f"the notebook uses {', '.join(self._tampering[:5])}")
+            used = sentence("the notebook uses %(names)s", names=", ".join(self._tampering[:5]))
+            self.attempt.note("tampering", used)
         self._is_calm = apart.is_calm(self._cells, self.attempt.reading)
         self._results = {check.id: not_run(check) for check in self.checks}
         self._findings: dict[str, Finding] = {}
+        self._observed: dict[str, Observed | None] = {}
+        self._called: dict[str, set[str]] = {}
         self._exercise = ""
         self._at_end: set[str] = set()
 
@@ -147,6 +157,7 @@ class Grading:
     def _judge(self, check: Check, error: BaseException | None) -> CheckResult:
         if error is None:
             self._findings.pop(check.id, None)
+            self._observed[check.id] = None
             return replace_struct(not_run(check), verdict="passed", points=check.points)
         finding = finding_of(error)
         if finding is None:
@@ -155,6 +166,7 @@ class Grading:
             return replace_struct(not_run(check), reason="engine", message=f"{type(error).__name__}{detail}"[:300])
         finding = self._with_globals(check, finding)
         self._findings[check.id] = finding
+        self._observed[check.id] = Observed(finding, self.student.given)
         return failed(check, finding, self.student.last)
 
     def _with_globals(self, check: Check, finding: Finding) -> Finding:
@@ -188,6 +200,8 @@ class Grading:
 
     def result(self, assignment: str, student: str, notebook: str) -> SubmissionResult:
         """Everything, once the checks are done."""
+        self._settle()
+        self._name_mistakes()
         self._mark_not_alone()
         self._mark_blocked()
         exercises = tuple(self._exercise_result(exercise) for exercise in self.exercises)
@@ -207,6 +221,11 @@ class Grading:
             written=self.submission.written,
         )
 
+    def behaviour(self, exercise: str) -> Behaviour:
+        """What the checks of an exercise saw of its answer."""
+        ids = [check.id for check in self.checks if check.exercise == exercise]
+        return {number: self._observed[number] for number in ids if number in self._observed}
+
     def close(self) -> None:
         """End the workers, and forget what was read."""
         self.attempt.reading.forget()
@@ -216,37 +235,94 @@ class Grading:
         self.attempt.drop()
         self.apart.drop()
 
+    def _settle(self) -> None:
+        """What was said of one check's numbers is not kept up where another check saw some that contradict it."""
+        for check in self.checks:
+            if (finding := self._findings.get(check.id)) is None:
+                continue
+            others = [self._findings.get(other.id) for other in self.checks if other.exercise == check.exercise]
+            settled = compare.settled(finding, [other for other in others if other])
+            if settled is not finding:
+                self._results[check.id] = replace_struct(
+                    self._results[check.id],
+                    diagnosis=settled.code,
+                    message=wording.message(settled, hidden=check.hidden),
+                    next_step=wording.next_step(settled, hidden=check.hidden),
+                )
+
     def _mark_not_alone(self) -> None:
         """An answer that fails only with its own code alone is not what its source says: then it says so."""
         for check in self.checks:
             finding = self._findings.get(check.id)
-            others = [c.id for c in self.checks if c.exercise == check.exercise and not (c.watched or c.hidden)]
+            others = [c.id for c in self.checks if c.exercise == check.exercise and not c.watched]
             passed = bool(others) and all(self._results[other].verdict == "passed" for other in others)
-            if check.watched and passed and finding and finding.reason in ("wrong", "raised", "missing"):
-                old = self._results[check.id]
+            old = self._results[check.id]
+            if check.watched and passed and not old.seen and finding and finding.reason in _RAN_WRONG:
                 message = wording.message(Finding("forbidden", "not_alone", {}), hidden=check.hidden)
                 self._results[check.id] = replace_struct(
-                    old, reason="forbidden", diagnosis="not_alone", message=f"{message} {old.message}"
+                    old, reason="forbidden", diagnosis="not_alone", message=joined(message, old.message or "")
                 )
-                self.attempt.note("trace_disagrees", f"{check.exercise}: fails with only what its source names")
+                self.attempt.note(
+                    "trace_disagrees", sentence("%(name)s: fails with only what its source names", name=check.exercise)
+                )
 
     def _mark_blocked(self) -> None:
         """An answer that calls another exercise's answer may fail for that one's fault: then it says so."""
+        reasons = self._reasons()
+        for check in self.checks:
+            if causes := self._causes(check, reasons):
+                old = self._results[check.id]
+                by = Finding("blocked", "blocked", {"by": ", ".join(sorted(causes))})
+                message = joined(wording.message(by, hidden=check.hidden), old.message or "")
+                self._results[check.id] = replace_struct(old, reason="blocked", message=message)
+
+    def _causes(self, check: Check, reasons: Mapping[str, set[str | None]]) -> set[str]:
+        """The exercises that a failed check's answer calls, and that fail themselves in what it fails for."""
+        finding = self._findings.get(check.id)
+        if finding is None or finding.reason not in ("wrong", "raised", "forbidden"):
+            return set()
+        if check.exercise not in self._called:
+            self._called[check.exercise] = calls(check.exercise, self._answered_by, self._cells, self.attempt.reading)
+        called = self._called[check.exercise] & reasons.keys()
+        return {name for name in called if finding.reason != "forbidden" or "forbidden" in reasons[name]}
+
+    def _reasons(self) -> dict[str, set[str | None]]:
+        """Of each exercise that fails checks, why."""
         reasons: dict[str, set[str | None]] = {}
         for check in self.checks:
             if self._results[check.id].verdict == "failed":
                 reasons.setdefault(check.exercise, set()).add(self._results[check.id].reason)
-        for check in self.checks:
-            finding = self._findings.get(check.id)
-            if finding is None or finding.reason not in ("wrong", "raised", "forbidden"):
-                continue
-            called = calls(check.exercise, self._answered_by, self._cells, self.attempt.reading) & reasons.keys()
-            causes = {name for name in called if finding.reason != "forbidden" or "forbidden" in reasons[name]}
-            if causes:
+        return reasons
+
+    def _name_mistakes(self) -> None:
+        """Where a known mistake explains all that was seen of an answer, its idea is named and its hint given."""
+        if self.known is None:
+            return
+        self._drop()  # other code runs now: never beside the student's
+        reasons = self._reasons()
+        for exercise in self.exercises:
+            may = self._may_name(exercise, reasons)
+            mistake = self.known(exercise.name, self.behaviour(exercise.name)) if may else None
+            for check in self.checks if mistake else ():
                 old = self._results[check.id]
-                by = Finding("blocked", "blocked", {"by": ", ".join(sorted(causes))})
-                message = f"{wording.message(by, hidden=check.hidden)} {old.message}"
-                self._results[check.id] = replace_struct(old, reason="blocked", message=message)
+                if mistake and check.exercise == exercise.name and old.verdict == "failed":
+                    hint = both(mistake.hint_en, zh=mistake.hint_zh)
+                    self._results[check.id] = replace_struct(
+                        old, diagnosis=mistake.code, seen=old.diagnosis, next_step=hint
+                    )
+
+    def _may_name(self, exercise: Exercise, reasons: Mapping[str, set[str | None]]) -> bool:
+        """Is there something wrong with the answer that is its own, and that does not take minutes to compare?"""
+        mine = [check for check in self.checks if check.exercise == exercise.name]
+        findings = [self._findings[check.id] for check in mine if check.id in self._findings]
+        if not all(finding.reason in _NAMEABLE and finding.code != "stub" for finding in findings):
+            return False
+        if any(check.seconds or self._causes(check, reasons) for check in mine):
+            return False
+        seen = [observed for observed in self.behaviour(exercise.name).values() if observed]
+        empty = all(observed.is_empty for observed in seen)
+        answered_by, reading = self._answered_by[exercise.name], self.attempt.reading
+        return bool(seen) and (not empty or how.computes(answered_by, self._cells, reading))
 
     def _exercise_result(self, exercise: Exercise) -> ExerciseResult:
         results = tuple(self._results[c.id] for c in self.checks if c.exercise == exercise.name)
@@ -259,6 +335,10 @@ class Grading:
             title=exercise.title,
             source=self.submission.sources.get(exercise.name, ""),
         )
+
+
+_RAN_WRONG = frozenset({"wrong", "raised", "missing"})
+_NAMEABLE = frozenset({"wrong", "raised", "forbidden", "missing"})
 
 
 def answers(exercises: Sequence[Exercise]) -> dict[str, frozenset[str]]:
@@ -300,6 +380,7 @@ def failed(check: Check, finding: Finding, call: Any) -> CheckResult:
         expected=None if check.hidden else finding.expected,
         call=None if check.hidden else call,
         frames=() if check.hidden else finding.frames,
+        contrast=None if check.hidden else finding.contrast,
     )
 
 
@@ -344,7 +425,7 @@ def whole_failure(
     assignment: str,
     student: str,
     notebook: str,
-    problem: str,
+    problem: Text,
     flags: Sequence[Flag],
     ours: bool = False,
 ) -> SubmissionResult:

@@ -15,8 +15,8 @@ the answer is the student's, except behind a construct that hides what is called
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from functools import cached_property, reduce
 
 from grader.findings import NotAsAsked
 from grader.libraries import may_multiply
@@ -26,30 +26,32 @@ from grader.reach import Reach, Use, reach_of
 from grader.reading import Reading, TooLarge
 from grader.sandbox.wire import Seen
 from grader.scopes import UNKNOWN, Lib, Own, hiding
+from grader.sentences import N_, Sentence, Text, sentence
 from grader.tampering import tampering as tampering
 from grader.vocabulary import ARITHMETIC, FAMILIES, LOOP, MARKS, OPAQUE, REDUCTIONS, SHOWING, STANDARD, Family
 
 Cells = Sequence[tuple[str, str]]
 
 _PHRASES = {
-    "matrix product": "a matrix product",
+    "matrix product": N_("a matrix product"),
     "nn.Linear": "`nn.Linear`",
-    "conv2d": "a ready-made convolution",
+    "conv2d": N_("a ready-made convolution"),
     "numpy": "NumPy",
     "torch": "PyTorch",
     "autograd.Function": "a `torch.autograd.Function`",
-    "elementwise product": "an elementwise product",
-    "none index": "indexing with `None`",
-    "copy": "a copy",
-    LOOP: "a loop",
+    "elementwise product": N_("an elementwise product"),
+    "none index": N_("indexing with `None`"),
+    "copy": N_("a copy"),
+    LOOP: N_("a loop"),
 }
-_PLAIN_WORDS = frozenset({"autograd", "broadcasting"})
+_PLAIN_WORDS = frozenset({N_("autograd"), N_("broadcasting")})
 _SHOWN_MARKS = {
     "@": "`@`",
     "*": "`*`",
-    "[None]": "indexing with `None`",
+    "[None]": N_("indexing with `None`"),
     "requires_grad=": "`requires_grad`",
 }
+_WORK = (ast.Call, ast.BinOp, ast.Compare, ast.Subscript, ast.BoolOp)
 _TOO_DEEP = "code nested too deep to follow"
 
 
@@ -71,12 +73,12 @@ class How:
                 self.loops(at_most=0)
                 continue
             if use := self._in_source(FAMILIES[name]):
-                self._fail("must_not", use, used=_shown(use.path), asked=f"an answer without {phrase(name)}")
+                self._fail("must_not", use, used=_shown(use.path), asked=_without(name))
             if ran := self._in_run(name):
-                self._fail("must_not", self._place(), used=f"`{ran}`", asked=f"an answer without {phrase(name)}")
+                self._fail("must_not", self._place(), used=f"`{ran}`", asked=_without(name))
         self._nothing_hidden()
         if "matrix product" in families and (use := self._unknown_product()):
-            self._fail("must_not", use, used=_shown(use.path), asked=f"an answer without {phrase('matrix product')}")
+            self._fail("must_not", use, used=_shown(use.path), asked=_without("matrix product"))
 
     def must(self, *families: str) -> None:
         """The answer uses one of ``families``, in any spelling. Raises `NotAsAsked` (``must``)."""
@@ -85,7 +87,7 @@ class How:
                 return
             if name != LOOP and (self._in_source(FAMILIES[name]) or self._in_run(name)):
                 return
-        asked = " or ".join(phrase(name) for name in families)
+        asked = reduce(either, map(phrase, families))
         self._fail("must", self._place(), asked=asked)
 
     def must_call(self, name: str) -> None:
@@ -113,11 +115,12 @@ class How:
         self.must_not("matrix product", "einsum")
         for op in self._seen.ops if self._seen else ():
             if op.largest > 1 and _op(op.name) in ARITHMETIC:
-                used = f"`{_op(op.name)}` on {op.largest} numbers at once"
-                self._fail("indexing_only", self._place(), used=used)
+                many = sentence("`%(name)s` on %(size)s numbers at once", name=_op(op.name), size=op.largest)
+                self._fail("indexing_only", self._place(), used=many)
         for use in self._uses:
             if _is_reduction(use) or _is_row_product(use):
-                self._fail("indexing_only", use, used=_shown(use.path) if use.path != "*" else "a product of slices")
+                used = _shown(use.path) if use.path != "*" else sentence("a product of slices")
+                self._fail("indexing_only", use, used=used)
 
     def only_builtins(self) -> None:
         """Plain Python: built-ins, the standard library, own helpers. Raises (``not_builtin``...)."""
@@ -233,7 +236,7 @@ class How:
 
     def _nothing_hidden(self) -> None:
         if not self._reach.values:
-            self._fail("hidden_call", self._place(), construct="a definition that the source does not show")
+            self._fail("hidden_call", self._place(), construct=sentence("a definition that the source does not show"))
         for use in self._reach.hidden:
             self._fail("hidden_call", use, construct=_construct(use.path))
 
@@ -271,7 +274,7 @@ class How:
         line, cell = self._reach.place()
         return Use("", cell, line)
 
-    def _fail(self, code: str, use: Use, **facts: str) -> None:
+    def _fail(self, code: str, use: Use, **facts: Text) -> None:
         frames: tuple[Frame, ...] = ()
         if use.line and 0 <= use.cell < len(self._cells):
             label, text = self._cells[use.cell]
@@ -313,9 +316,38 @@ def source_of(name: str, cells: Cells) -> str:
     return "\n\n".join(parts)
 
 
-def phrase(family: str) -> str:
+def computes(names: Iterable[str], cells: Cells, reading: Reading) -> bool:
+    """Does any of these answers work anything out, or are they empty functions?"""
+    try:
+        books = [(name, reach_of(name, tuple(cells), reading).book) for name in names]
+        orders = [(book, one.order) for name, book in books for one in book.visible(name, None) if one.order]
+        return any(_works(book.statements[order - 1][0], reading) for book, order in orders)
+    except TooLarge:
+        return False
+
+
+def _works(statement: ast.stmt, reading: Reading) -> bool:
+    for node in ast.walk(statement):
+        reading.spend()
+        if isinstance(node, _WORK):
+            return True
+    return False
+
+
+def phrase(family: str) -> Text:
     """The family's name within a sentence."""
-    return _PHRASES.get(family) or (family if family in _PLAIN_WORDS else f"`{family}`")
+    if family in _PHRASES or family in _PLAIN_WORDS:
+        return Sentence(_PHRASES.get(family, family))
+    return f"`{family}`"
+
+
+def either(one: Text, other: Text) -> Text:
+    """One phrase or the other, within a sentence."""
+    return sentence("%(one)s or %(other)s", one=one, other=other)
+
+
+def _without(family: str) -> Text:
+    return sentence("an answer without %(what)s", what=phrase(family))
 
 
 def _op(name: str) -> str:
@@ -338,9 +370,19 @@ def _shown(path: str) -> str:
     return f"`{short.replace('torch.nn.', 'nn.')}`"
 
 
-def _construct(path: str) -> str:
+_CONSTRUCTS = (
+    N_("getattr with a computed name"),
+    N_("a namespace with a computed name"),
+    N_("code too deep to follow"),
+)
+
+
+def _construct(path: str) -> Text:
     found = hiding(path) or path
-    return found if " " in found else f"`{found}`"
+    if found in _CONSTRUCTS:
+        return Sentence(found)
+    kind, _, name = found.rpartition(" ")
+    return sentence("module %(name)s", name=name) if kind == "module" else f"`{found}`"
 
 
 def _is_reduction(use: Use) -> bool:

@@ -20,13 +20,15 @@ import torch
 from grader import report
 from grader.course import Assignment, Course, CourseError
 from grader.grading import Grading
+from grader.languages import ENGLISH, Language, chosen
 from grader.model import ExerciseResult
 from grader.notebook import RunCell, Submission
 from grader.plugin import GRADING, Checks, load_reference, record, suite_arguments
 from grader.sandbox import wire
-from grader.sandbox.client import Limits, WorkerGone
+from grader.sandbox.client import Engine, Limits, Policy, WorkerGone
 from grader.sandbox.wire import Reply, Request, Returned, Run
 from grader.sandbox.worker import Printed, Session
+from grader.sentences import sentence
 from grader.source import MAX_WORK, Reader
 from grader.terminal import points, reasons
 
@@ -111,7 +113,10 @@ class Once:
         grading = Grading([exercise], self.checks.checks, self.submission, lambda: Local(self.namespace))
         self.checks.grading = grading
         self.checks.run([check.id for check in self.checks.checks])
-        [self.result] = grading.result(self.checks.assignment.name, "", "").exercises
+        policy = Policy(protected=tuple(self.checks.assignment.secrets), required=False)
+        with Engine(policy) as engine:  # starts nothing unless known mistakes are there to be tried out
+            grading.known = self.checks.knower(engine.worker)
+            [self.result] = grading.result(self.checks.assignment.name, "", "").exercises
         return True
 
     @pytest.hookimpl(wrapper=True)
@@ -125,39 +130,42 @@ class Once:
 class Shown:
     """An exercise's result as a notebook shows it: HTML where that can be shown, text elsewhere."""
 
-    def __init__(self, result: ExerciseResult, total: float) -> None:
-        self.result, self.total = result, total
+    def __init__(self, result: ExerciseResult, total: float, language: Language = ENGLISH) -> None:
+        self.result, self.total, self.language = result, total, language
 
     def __repr__(self) -> str:
-        head = f"{self.result.name}: {points(self.result, self.total)}"
-        return "\n".join([head, *reasons(self.result)])
+        head = f"{self.result.name}: {points(self.result, self.total, self.language)}"
+        return "\n".join([head, *reasons(self.result, self.language)])
 
     def _repr_html_(self) -> str:
-        return report.inline(self.result, self.total)
+        return report.inline(self.result, self.total, self.language)
 
 
-def check(name: str) -> float:
+def check(name: str, lang: str | None = None) -> float:
     """Check one exercise on what the notebook holds now; shows what is wrong and returns the points.
 
+    ``lang`` is ``"en"`` or ``"zh"``; without it, the language is the locale's.
     Raises `NoPoints` when the answer earned nothing, so that a cell that must pass does not.
     """
     from IPython.core.getipython import get_ipython
     from IPython.display import display
 
+    language = chosen(lang)
     shell = get_ipython()
     namespace: dict[str, Any] = shell.user_ns if shell else {}
     try:
         assignment = _assignment(name)
         exercise = assignment.exercise(name)
     except CourseError as error:
-        raise NoPoints(str(error)) from None
+        raise NoPoints(language.say(error.said)) from None
     cells = [str(source) for source in namespace.get("In", [])]
     once = Once(assignment, name, executed(cells, name), namespace)
     with _state_kept():
         pytest.main(suite_arguments(assignment), plugins=[once])
     if once.result is None:
-        raise NoPoints(f"the checks of {name} could not be run; tell your instructor")
-    shown = Shown(once.result, exercise.points)
+        text = sentence("the checks of %(name)s could not be run; tell your instructor", name=name)
+        raise NoPoints(language.say(text))
+    shown = Shown(once.result, exercise.points, language)
     if once.result.max_score > 0 and once.result.score == 0:
         raise NoPoints(repr(shown))
     display(shown)
@@ -180,7 +188,7 @@ def _assignment(name: str) -> Assignment:
         assignment = course.assignment(known)
         if any(exercise.name == name for exercise in assignment.exercises):
             return assignment
-    raise CourseError(f"no exercise {name!r} in {', '.join(course.names)}")
+    raise CourseError(sentence("no exercise %(name)s in %(where)s", name=repr(name), where=", ".join(course.names)))
 
 
 @contextlib.contextmanager

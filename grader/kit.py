@@ -19,7 +19,8 @@ from packaging.requirements import Requirement
 
 from grader import release
 from grader.course import Assignment, CourseError
-from grader.report import templates_dir
+from grader.pages import templates_dir
+from grader.sentences import N_, sentence
 from grader.store import write_whole
 
 _EPOCH = (2020, 1, 1, 0, 0, 0)  # the same kit has the same bytes
@@ -28,7 +29,7 @@ _EPOCH = (2020, 1, 1, 0, 0, 0)  # the same kit has the same bytes
 def build(assignment: Assignment, out: Path, wheel: Path | None = None) -> int:
     """Write the kit; how many files are in it. Raises `CourseError` when the release holds what it must not."""
     if leak := next(release.leaks(assignment), None):
-        raise CourseError(f"{assignment.name}: no kit was made: {leak}")
+        raise CourseError(sentence("%(name)s: no kit was made: %(why)s", name=assignment.name, why=leak))
     with tempfile.TemporaryDirectory() as scratch:
         files = dict(_files(assignment, wheel or own_wheel(Path(scratch))))
     return write_zip(out, {f"{assignment.name}/{name}": data for name, data in files.items()})
@@ -78,7 +79,8 @@ def _pins(wheel: Path) -> Iterator[str]:
             [metadata] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
             fields = HeaderParser().parsestr(archive.read(metadata).decode())
     except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise CourseError(f"{wheel}: not a wheel ({error}); make one with: pip wheel --no-deps .") from None
+        text = N_("%(path)s: not a wheel (%(why)s); make one with: pip wheel --no-deps .")
+        raise CourseError(sentence(text, path=wheel, why=error)) from None
     for line in fields.get_all("Requires-Dist", []):
         needed = Requirement(line)
         marker = f" ; {needed.marker}" if needed.marker else ""
@@ -97,11 +99,12 @@ def own_wheel(folder: Path) -> Path:
     """The grader's own wheel, built from its checkout into ``folder``. Raises `CourseError`."""
     checkout = Path(__file__).absolute().parents[1]
     if not (checkout / "pyproject.toml").is_file():
-        raise CourseError("the grader is not run from its checkout: name its wheel with --wheel FILE")
+        raise CourseError(sentence("the grader is not run from its checkout: name its wheel with --wheel FILE"))
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
     if done.returncode:
         why = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise CourseError(f"the wheel could not be built: {' '.join(why)}; run: pip install 'ch17-grader[instructor]'")
+        text = N_("the wheel could not be built: %(why)s; run: pip install 'ch17-grader[instructor]'")
+        raise CourseError(sentence(text, why=" ".join(why)))
     [wheel] = folder.glob("*.whl")
     return wheel

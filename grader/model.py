@@ -7,9 +7,12 @@ added, none is ever renamed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import msgspec
+
+from grader.sentences import Text
 
 SCHEMA = 1
 
@@ -77,27 +80,52 @@ class Shown(msgspec.Struct, frozen=True):
     text: str
 
 
+class Grid(msgspec.Struct, frozen=True):
+    """A small tensor: its elements as text, in the order of `reshape(-1)`."""
+
+    shape: tuple[int, ...]
+    cells: tuple[str, ...]
+
+
+class Contrast(msgspec.Struct, frozen=True):
+    """Two tensors beside each other: whole when they are small, as a map of where they differ when they are not.
+
+    ``levels`` has a digit for each place of a table or a map, row by row: 0 is right, 4 is far off. Without it the two
+    cannot be compared element by element. ``wrong`` of ``count`` elements were not accepted.
+    """
+
+    got: Grid | None = None
+    expected: Grid | None = None
+    delta: Grid | None = None
+    levels: tuple[str, ...] = ()
+    wrong: int = 0
+    count: int = 0
+
+
 class Frame(msgspec.Struct, frozen=True):
-    """One line of the student's own code in a traceback. ``line`` counts from 1 within the cell."""
+    """One line of the student's own code in a traceback, with those around it. ``line`` counts from 1 in the cell."""
 
     cell: str
     line: int
     code: str
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 class Finding(msgspec.Struct, frozen=True):
     """Why one check failed: facts as fields, no wording.
 
     ``code`` is a short stable name ("transposed", "factor", "raised", ...), the key of the message catalogue;
-    ``facts`` fill its placeholders.
+    ``facts`` fill its placeholders; those with words of ours in them are sentences.
     """
 
     reason: Reason
     code: str
-    facts: dict[str, str] = {}
+    facts: Mapping[str, Text] = {}
     got: str | None = None
     expected: str | None = None
     frames: tuple[Frame, ...] = ()
+    contrast: Contrast | None = None
 
 
 class CallShown(msgspec.Struct, frozen=True):
@@ -109,22 +137,30 @@ class CallShown(msgspec.Struct, frozen=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """One check of one exercise. ``id`` is the test's name, stable over releases."""
+    """One check of one exercise. ``id`` is the test's name, stable over releases.
+
+    Its sentences are in no language yet; `grader.languages` puts them into one.
+
+    ``diagnosis`` is the code of a finding, or of the known mistake that explains all that was seen of the exercise:
+    then ``seen`` is the finding's, and ``next_step`` the mistake's hint.
+    """
 
     id: str
     verdict: Verdict
     reason: Reason | None = None
-    message: str | None = None
+    message: Text | None = None
     diagnosis: str | None = None
-    title: str = ""
+    title: Text = ""
     hidden: bool = False
     points: float = 0.0
     max_points: float = 0.0
-    next_step: str | None = None
+    next_step: Text | None = None
     got: str | None = None
     expected: str | None = None
     call: CallShown | None = None
     frames: tuple[Frame, ...] = ()
+    seen: str | None = None
+    contrast: Contrast | None = None
 
 
 class ExerciseResult(msgspec.Struct, frozen=True):
@@ -164,9 +200,9 @@ class SubmissionResult(msgspec.Struct, frozen=True):
     score: float
     max_score: float
     flags: tuple[Flag, ...]
-    problem: str | None
+    problem: Text | None
     exercises: tuple[ExerciseResult, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
     printed: str = ""
     schema: int = SCHEMA
     written: tuple[Written, ...] = ()

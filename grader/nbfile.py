@@ -19,6 +19,7 @@ import msgspec
 
 from grader.model import Flag
 from grader.names import shown
+from grader.sentences import N_, Sentence, Text, counted, sentence
 
 MAX_BYTES = 20 * 2**20
 MAX_PARTS = 3_000_000
@@ -32,7 +33,7 @@ _CONFLICT = re.compile(r"^<{7}(?: .*)?\r?$", re.MULTILINE)
 class Problem(msgspec.Struct, frozen=True):
     """Why a file cannot be graded, in one line."""
 
-    text: str
+    text: Text
     flag: Flag = "ungradable"
 
 
@@ -54,7 +55,7 @@ class Notebook(msgspec.Struct, frozen=True):
 
     cells: tuple[Cell, ...]
     flags: tuple[Flag, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
 
 
 def load(path: Path) -> bytes | Problem:
@@ -64,41 +65,48 @@ def load(path: Path) -> bytes | Problem:
     flags = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
-            return Problem(f"{name} is not a regular file; hand in the notebook file itself.")
+            return Problem(sentence("%(name)s is not a regular file; hand in the notebook file itself.", name=name))
         with os.fdopen(os.open(path, flags), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return Problem(f"{name} is not a regular file; hand in the notebook file itself.")
+                return Problem(sentence("%(name)s is not a regular file; hand in the notebook file itself.", name=name))
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        return Problem(f"{name} cannot be read: {shown(getattr(error, 'strerror', None) or error)}.")
+        why = shown(getattr(error, "strerror", None) or error)
+        return Problem(sentence("%(name)s cannot be read: %(why)s.", name=name, why=why))
 
 
 def parse(data: bytes) -> Notebook | Problem:
     """The notebook in ``data``, of any nbformat, however its metadata may look."""
     if len(data) > MAX_BYTES:
-        return Problem(f"The file is larger than {MAX_BYTES // 2**20} MB; clear its outputs and save it again.")
+        return Problem(
+            sentence(
+                "The file is larger than %(limit)s MB; clear its outputs and save it again.", limit=MAX_BYTES // 2**20
+            )
+        )
     if not data.strip(b" \t\r\n\0"):
-        return Problem("The file is empty: save the notebook and hand it in again.")
+        return Problem(sentence("The file is empty: save the notebook and hand it in again."))
     if sum(map(data.count, (b",", b"[", b"{"))) > MAX_PARTS:  # each may cost a hundred times its byte in memory
-        return Problem("The file holds too many values to be a notebook; clear its outputs and save it again.")
-    notes: list[str] = []
+        return Problem(
+            sentence("The file holds too many values to be a notebook; clear its outputs and save it again.")
+        )
+    notes: list[Text] = []
     document = _document(_text(data, notes), notes)
     if isinstance(document, Problem):
         return document
     return _notebook(document, notes)
 
 
-def _text(data: bytes, notes: list[str]) -> str:
+def _text(data: bytes, notes: list[Text]) -> str:
     encoding = json.detect_encoding(data)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
-        notes.append("The file holds bytes that are not text; they were replaced.")
+        notes.append(sentence("The file holds bytes that are not text; they were replaced."))
         text = data.decode(encoding, "replace")
     return text.removeprefix("\ufeff")
 
 
-def _document(text: str, notes: list[str]) -> dict[str, Any] | Problem:
+def _document(text: str, notes: list[Text]) -> dict[str, Any] | Problem:
     """The JSON object in ``text``; where git left conflict markers, in the first side that is JSON."""
     try:
         document = _json(text)
@@ -108,14 +116,13 @@ def _document(text: str, notes: list[str]) -> dict[str, Any] | Problem:
                 document = _json(side)
             except (ValueError, RecursionError):
                 continue
-            notes.append("The file holds git conflict markers; one of its two sides was graded.")
+            notes.append(sentence("The file holds git conflict markers; one of its two sides was graded."))
             break
         else:
-            return Problem(
-                f"The file is not a notebook: {_why(error)}. Open it in Jupyter, save it and hand it in again."
-            )
+            said = N_("The file is not a notebook: %(why)s. Open it in Jupyter, save it and hand it in again.")
+            return Problem(sentence(said, why=_why(error)))
     if not isinstance(document, dict):
-        return Problem("The file is not a notebook: it is JSON, but not an object with cells.")
+        return Problem(sentence("The file is not a notebook: it is JSON, but not an object with cells."))
     return document
 
 
@@ -123,14 +130,14 @@ def _json(text: str) -> Any:
     return json.loads(text, strict=False)  # raw line breaks in strings do no harm
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception) -> Sentence:
     match error:
         case json.JSONDecodeError():
-            return f"not JSON at line {error.lineno}, column {error.colno}"
+            return sentence("not JSON at line %(line)s, column %(column)s", line=error.lineno, column=error.colno)
         case RecursionError():
-            return "its JSON is nested too deep"
+            return sentence("its JSON is nested too deep")
         case _:
-            return "not JSON"
+            return sentence("not JSON")
 
 
 def _sides(text: str) -> Iterator[str]:
@@ -146,26 +153,41 @@ def _sides(text: str) -> Iterator[str]:
         yield "".join(kept)
 
 
-def _notebook(document: dict[str, Any], notes: list[str]) -> Notebook | Problem:
+def _notebook(document: dict[str, Any], notes: list[Text]) -> Notebook | Problem:
     flags: list[Flag] = []
     if not isinstance(document.get("cells"), list) and isinstance(document.get("worksheets"), list):
         flags.append("old_format")
-        notes.append("The notebook is in an older format and was upgraded.")
+        notes.append(sentence("The notebook is in an older format and was upgraded."))
         try:
             document = _upgraded(document)
         except Exception:  # a library at work on any document at all
-            return Problem("The notebook is in an older format that cannot be upgraded; save it with Jupyter again.")
+            return Problem(
+                sentence("The notebook is in an older format that cannot be upgraded; save it with Jupyter again.")
+            )
     cells = document.get("cells")
     if not isinstance(cells, list):
-        return Problem("The file is not a notebook: it has no list of cells.")
+        return Problem(sentence("The file is not a notebook: it has no list of cells."))
     if len(cells) > MAX_CELLS:
-        return Problem(f"The notebook has {len(cells)} cells; more than {MAX_CELLS} are not graded.")
+        return Problem(
+            sentence(
+                "The notebook has %(cells)s cells; more than %(limit)s are not graded.",
+                cells=len(cells),
+                limit=MAX_CELLS,
+            )
+        )
     language = _language(document)
     if not language.lower().startswith(("python", "ipython")):
-        notes.append(f"The notebook's kernel is for {shown(language, 40)}; its cells were read as Python.")
+        text = N_("The notebook's kernel is for %(language)s; its cells were read as Python.")
+        notes.append(sentence(text, language=shown(language, 40)))
     strange = sum(not isinstance(cell, dict) for cell in cells)
     if strange:
-        notes.append(f"The notebook holds {strange} cells that are none; they were left out.")
+        notes.append(
+            counted(
+                "The notebook holds %(count)s cell that is none; it was left out.",
+                "The notebook holds %(count)s cells that are none; they were left out.",
+                strange,
+            )
+        )
     kept = tuple(_cell(number, cell) for number, cell in enumerate(cells, 1) if isinstance(cell, dict))
     return Notebook(kept, tuple(flags), tuple(notes))
 

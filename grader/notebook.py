@@ -23,6 +23,7 @@ from grader.course import CHECK, Assignment
 from grader.model import FLAGS, Flag, Written
 from grader.names import shown
 from grader.nbfile import Cell, Notebook, Problem, load, parse
+from grader.sentences import N_, Sentence, Text, counted, listed, place, sentence
 from grader.source import Code, Reader
 
 __all__ = ["Problem", "RunCell", "Submission", "read", "read_path"]
@@ -63,7 +64,7 @@ class Submission(msgspec.Struct, frozen=True):
     places: dict[str, int | None]
     sources: dict[str, str]
     flags: tuple[Flag, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
     written: tuple[Written, ...] = ()
 
 
@@ -155,6 +156,10 @@ class _Entry:
     def label(self) -> str:
         return f"cell {self.cell.number}"
 
+    def say(self, text: str) -> Sentence:
+        """A sentence about the cell."""
+        return sentence(text, number=self.cell.number, name=self.grade_id, type=self.cell.type)
+
     @property
     def blank(self) -> bool:
         return not self.cell.source.strip()
@@ -184,13 +189,11 @@ class _Rebuilt:
 
     def submission(self) -> Submission | Problem:
         if not self._belongs():
-            return Problem(
-                f"The notebook holds none of the exercises of {self.assignment.name}; is it the right file?",
-                "wrong_assignment",
-            )
+            text = N_("The notebook holds none of the exercises of %(name)s; is it the right file?")
+            return Problem(sentence(text, name=self.assignment.name), "wrong_assignment")
         flags, notes = self._remarks()
         if len(notes) > MAX_NOTES:
-            notes = [*notes[:MAX_NOTES], f"And {len(notes) - MAX_NOTES} more of the kind."]
+            notes = [*notes[:MAX_NOTES], _more(len(notes) - MAX_NOTES)]
         return Submission(
             cells=tuple(cell for _, cell in self.run),
             places={name: self._place(answer) for name, answer in self.answers.items()},
@@ -357,40 +360,40 @@ class _Rebuilt:
 
     # ------------------------------------------------------------ what to say of it
 
-    def _remarks(self) -> tuple[set[Flag], list[str]]:
+    def _remarks(self) -> tuple[set[Flag], list[Text]]:
         flags: set[Flag] = set(self.notebook.flags)
-        notes = list(self.notebook.notes)
+        notes: list[Text] = list(self.notebook.notes)
         for flag, text in (*self._remarks_on_ids(), *self._remarks_on_answers(), *self._remarks_on_cells()):
             if flag is not None:
                 flags.add(flag)
             notes.append(text)
         return flags, notes
 
-    def _remarks_on_ids(self) -> Iterator[tuple[Flag | None, str]]:
+    def _remarks_on_ids(self) -> Iterator[tuple[Flag | None, Text]]:
         counts = Counter(entry.grade_id for entry in self.entries if entry.grade_id and not entry.recognised)
         known = [grade_id for grade_id in self.released.roles if counts[grade_id]]
         doubled = [grade_id for grade_id in known if counts[grade_id] > 1]
         if doubled:
-            yield "cells_doubled", f"Cells stand more than once: {_listed(doubled)}; all of them ran."
+            yield (
+                "cells_doubled",
+                sentence("Cells stand more than once: %(cells)s; all of them ran.", cells=_listed(doubled)),
+            )
         lost, gone = self._lost(counts)
         if lost:
-            yield (
-                "metadata_lost",
-                f"Cells have lost their marks: {_listed(lost)}; they were found by place and content.",
-            )
+            text = N_("Cells have lost their marks: %(cells)s; they were found by place and content.")
+            yield "metadata_lost", sentence(text, cells=_listed(lost))
         if gone:
-            yield "cells_deleted", f"Cells were deleted: {_listed(gone)}."
+            yield "cells_deleted", sentence("Cells were deleted: %(cells)s.", cells=_listed(gone))
         order = list(self.released.roles)
         first = list(dict.fromkeys(order.index(entry.grade_id) for entry in self.entries if entry.grade_id))
         if first != sorted(first):
-            yield (
-                "cells_reordered",
-                "Cells stand in another order than they were given; they ran in the student's order.",
-            )
+            text = N_("Cells stand in another order than they were given; they ran in the student's order.")
+            yield "cells_reordered", sentence(text)
         ours = {cell.grade_id for cell in self.assignment.released}
         foreign = [cell.grade_id for cell in self.notebook.cells if cell.grade_id and cell.grade_id not in ours]
         if foreign and not any(self.released.roles[grade_id] == "answer" for grade_id in known):
-            yield "wrong_assignment", f"The notebook looks like another assignment's: it has {_listed(foreign)}."
+            text = N_("The notebook looks like another assignment's: it has %(cells)s.")
+            yield "wrong_assignment", sentence(text, cells=_listed(foreign))
 
     def _lost(self, counts: Counter[str]) -> tuple[list[str], list[str]]:
         """The grade ids that are not there: those whose cells are, and those whose cells are gone too."""
@@ -406,31 +409,37 @@ class _Rebuilt:
                 gone.append(grade_id)
         return lost, gone
 
-    def _remarks_on_answers(self) -> Iterator[tuple[Flag | None, str]]:
+    def _remarks_on_answers(self) -> Iterator[tuple[Flag | None, Text]]:
         marked = {entry.grade_id for entry in self.entries if entry.role == "answer"}
         for name, answer in self.answers.items():
             if answer.elsewhere and (name in marked or answer.entries[-1].section != name):
-                yield None, f"The answer to {name} was found in {_listed([e.label for e in answer.entries])}."
+                cells = _listed([e.label for e in answer.entries])
+                yield None, sentence("The answer to %(name)s was found in %(cells)s.", name=name, cells=cells)
 
-    def _remarks_on_cells(self) -> Iterator[tuple[Flag | None, str]]:
+    def _remarks_on_cells(self) -> Iterator[tuple[Flag | None, Text]]:
         for entry in self.entries:
             if entry.role in ("locked", "check") and entry.edited:
-                also = "; what was added to it ran too" if entry.runs else ""
-                yield "locked_changed", f"{entry.label.capitalize()} ({entry.grade_id}) is given and was changed{also}."
+                yield "locked_changed", entry.say(_CHANGED_AND_RAN if entry.runs else _CHANGED)
             if entry.role == "answer" and entry.cell.type != "code":
-                text = (
-                    f"{entry.label.capitalize()} answers {entry.grade_id} in a {entry.cell.type} cell; it ran as code."
-                )
-                yield "cells_relabelled", text
+                yield "cells_relabelled", entry.say(_RELABELLED)
             if entry.runs and entry.code.large:
-                yield "cell_not_parsed", f"{entry.label.capitalize()} is too large to be read; it was left out."
+                yield "cell_not_parsed", entry.say(_TOO_LARGE)
             elif entry.runs and not entry.code.python:
-                yield "cell_not_parsed", f"{entry.label.capitalize()} is not Python as a whole; it was left out."
+                yield "cell_not_parsed", entry.say(_NOT_PYTHON)
             elif entry.runs and entry.code.text != entry.cell.source:
-                yield (
-                    None,
-                    f"{entry.label.capitalize()} is not Python as it stands; it ran without its indent or commands.",
-                )
+                yield None, entry.say(_ALMOST_PYTHON)
+
+
+_CHANGED = N_("Cell %(number)s (%(name)s) is given and was changed.")
+_CHANGED_AND_RAN = N_("Cell %(number)s (%(name)s) is given and was changed; what was added to it ran too.")
+_RELABELLED = N_("Cell %(number)s answers %(name)s in a %(type)s cell; it ran as code.")
+_TOO_LARGE = N_("Cell %(number)s is too large to be read; it was left out.")
+_NOT_PYTHON = N_("Cell %(number)s is not Python as a whole; it was left out.")
+_ALMOST_PYTHON = N_("Cell %(number)s is not Python as it stands; it ran without its indent or commands.")
+
+
+def _more(count: int) -> Sentence:
+    return counted("And %(count)s more of the kind.", "And %(count)s more of the kind.", count)
 
 
 def _last(name: str, *tiers: Sequence[_Entry]) -> _Entry | None:
@@ -459,6 +468,5 @@ def _joined(entries: Iterable[_Entry]) -> str:
     return "\n\n".join(entry.cell.source for entry in entries)
 
 
-def _listed(items: Sequence[str], most: int = 8) -> str:
-    shown_items = ", ".join(shown(item, 60) for item in items[:most])
-    return shown_items + (f" and {len(items) - most} more" if len(items) > most else "")
+def _listed(items: Sequence[str]) -> Text:
+    return listed([place(shown(item, 60)) for item in items])

@@ -9,26 +9,37 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 
 import msgspec
 
 from grader.course import Assignment, Course
-from grader.how import phrase
+from grader.how import either, phrase
+from grader.languages import ENGLISH, Language
+from grader.mistakes import mistakes
 from grader.model import Exercise
-from grader.verify import mistakes
+from grader.sentences import N_, Text, counted, listed, sentence
 
 _ROW = re.compile(r"(\w+)\.\s+(.*)")
-_HEAD = ("row", "question", "answer", "points", "graded by", "checks", "mistakes known")
-_TEXT = """\
-# The questionnaire in a table
-
-Written by `grader table > docs/questionnaire.md`; a test says when it is out of date.
-
-Points are those of the checks; *why* is a written answer, read by a person, with points of its own. Of the checks,
-students get the first number, and the hidden ones run after they hand in. Each known mistake is a wrong answer that
-`grader verify` tries: at least one check of the exercise must catch it.
-"""
+_HEAD = (
+    N_("row"),
+    N_("question"),
+    N_("answer"),
+    N_("points"),
+    N_("graded by"),
+    N_("checks"),
+    N_("mistakes known"),
+)
+_TEXT = (
+    N_("# The questionnaire in a table"),
+    N_("Written by `grader table > docs/questionnaire.md`; a test says when it is out of date."),
+    N_(
+        "Points are those of the checks; *why* is a written answer, read by a person, with points of its own. Of the "
+        "checks,\nstudents get the first number, and the hidden ones run after they hand in. Each known mistake is a "
+        "wrong answer that\n`grader verify` tries: at least one check of the exercise must catch it."
+    ),
+)
 
 
 class _Check(msgspec.Struct, frozen=True):
@@ -36,21 +47,24 @@ class _Check(msgspec.Struct, frozen=True):
 
     exercise: str
     hidden: bool
-    asks: tuple[str, ...]
+    asks: tuple[Text, ...]
 
 
-def table(course: Course) -> str:
+def table(course: Course, language: Language = ENGLISH) -> str:
     """The page, in Markdown: a table for each assignment. Raises `CourseError`."""
-    return "\n".join([_TEXT, *(_section(course.assignment(name)) for name in course.names)])
+    head = "\n\n".join(map(language.gettext, _TEXT)) + "\n"
+    return "\n".join([head, *(_section(course.assignment(name), language) for name in course.names)])
 
 
-def _section(assignment: Assignment) -> str:
+def _section(assignment: Assignment, language: Language) -> str:
     checks = list(_checks(assignment))
     known = Counter(mistake.exercise for mistake in mistakes(assignment))
-    rows = [_row(assignment, exercise, checks, known[exercise.name]) for exercise in assignment.exercises]
+    rows = [_row(assignment, exercise, checks, known[exercise.name], language) for exercise in assignment.exercises]
     hidden = sum(check.hidden for check in checks)
-    counts = f"{len(rows)} exercises, {len(checks)} checks ({hidden} hidden), {known.total()} known mistakes."
-    lines = [_line(_HEAD), _line(["---"] * len(_HEAD)), *map(_line, rows)]
+    text = N_("%(exercises)s exercises, %(checks)s checks (%(hidden)s hidden), %(known)s known mistakes.")
+    said = sentence(text, exercises=len(rows), checks=len(checks), hidden=hidden, known=known.total())
+    counts = language.say(said)
+    lines = [_line([language.gettext(word) for word in _HEAD]), _line(["---"] * len(_HEAD)), *map(_line, rows)]
     return "\n".join([f"## `{assignment.name}`", "", counts, "", *lines, ""])
 
 
@@ -58,31 +72,34 @@ def _line(cells: Sequence[str]) -> str:
     return " | ".join(["", *(cell.replace("|", r"\|") for cell in cells), ""]).strip()
 
 
-def _row(assignment: Assignment, exercise: Exercise, checks: Sequence[_Check], known: int) -> list[str]:
+def _row(
+    assignment: Assignment, exercise: Exercise, checks: Sequence[_Check], known: int, language: Language
+) -> list[str]:
     heading = _ROW.search(assignment.headings[exercise.name])
     row, signature = heading.groups() if heading else ("", f"`{exercise.name}`")
     own = [check for check in checks if check.exercise == exercise.name]
-    asks = list(dict.fromkeys(ask for check in own for ask in check.asks))
+    asks = list(dict.fromkeys(language.say(ask) for check in own for ask in check.asks))
     written = any(cell.grade_id == f"why-{exercise.name}" for cell in assignment.released)
-    kind = _kind(exercise.stub)
+    kind, hidden, _ = _kind(exercise.stub), sum(check.hidden for check in own), language.gettext
     return [
         row,
-        _question(exercise.prompt, kind),
-        f"{kind} {signature}",
+        _question(language.part(exercise.prompt), kind),
+        f"{language.gettext(kind)} {signature}",
         f"{exercise.points:g}",
-        "; ".join([_GRADED[kind], *asks, *(["*why*"] if written else [])]),
-        f"{sum(not check.hidden for check in own)} + {sum(check.hidden for check in own)} hidden",
+        _("; ").join([_(_GRADED[kind]), *asks, *([_("*why*")] if written else [])]),
+        language.say(sentence("%(public)s + %(hidden)s hidden", public=len(own) - hidden, hidden=hidden)),
         str(known),
     ]
 
 
-_GRADED = {"value": "its form, then the value", "function": "results", "class": "objects at work"}
+_KINDS = (N_("value"), N_("function"), N_("class"))
+_GRADED = {"value": N_("its form, then the value"), "function": N_("results"), "class": N_("objects at work")}
 
 
 def _question(prompt: str, kind: str) -> str:
     """The first paragraph; of a question for a value, the first that asks something."""
     paragraphs = [" ".join(paragraph.split()) for paragraph in prompt.split("\n\n")]
-    asking = [paragraph for paragraph in paragraphs if "?" in paragraph and kind == "value"]
+    asking = [paragraph for paragraph in paragraphs if re.search("[?？]", paragraph) and kind == "value"]
     return [*asking, *paragraphs][0]
 
 
@@ -111,25 +128,31 @@ def _checks_in(path: Path, hidden: bool) -> Iterator[_Check]:
                     yield _Check(name, hidden, tuple(_asks(test)))
 
 
-def _asks(test: ast.FunctionDef) -> Iterator[str]:
+def _asks(test: ast.FunctionDef) -> Iterator[Text]:
     """What a check demands of ``student.how(...)``, in words."""
     for node in ast.walk(test):
         match node:
             case ast.Call(func=ast.Attribute(attr="must"), args=args):
-                yield f"must use {_phrases(args, ' or ')}"
+                yield sentence("must use %(what)s", what=reduce(either, _phrases(args)))
             case ast.Call(func=ast.Attribute(attr="must_not"), args=args):
-                yield f"must not use {_phrases(args, ', ')}"
-            case ast.Call(func=ast.Attribute(attr="loops"), keywords=[ast.keyword(str(arg), ast.Constant(int(most)))]):
-                yield "no loop" if most == 0 else f"{arg.replace('_', ' ')} {most} loop{'s' * (most > 1)}"
+                yield sentence("must not use %(what)s", what=listed(_phrases(args)))
+            case ast.Call(func=ast.Attribute(attr="loops"), keywords=[ast.keyword("at_most", ast.Constant(0))]):
+                yield sentence("no loop")
+            case ast.Call(func=ast.Attribute(attr="loops"), keywords=[ast.keyword("at_most", ast.Constant(int(most)))]):
+                yield counted("at most %(count)s loop", "at most %(count)s loops", most)
+            case ast.Call(
+                func=ast.Attribute(attr="loops"), keywords=[ast.keyword("at_least", ast.Constant(int(least)))]
+            ):
+                yield counted("at least %(count)s loop", "at least %(count)s loops", least)
             case ast.Call(func=ast.Attribute(attr="only_builtins")):
-                yield "built-ins only"
+                yield sentence("built-ins only")
             case ast.Call(func=ast.Attribute(attr="only_numpy")):
-                yield "NumPy only"
+                yield sentence("NumPy only")
             case ast.Call(func=ast.Attribute(attr="must_call"), args=[ast.Constant(value=str(name))]):
-                yield f"must use `{name}`"
+                yield sentence("must use %(what)s", what=f"`{name}`")
             case ast.Call(func=ast.Attribute(attr="indexing_only")):
-                yield "single numbers by indexing"
+                yield sentence("single numbers by indexing")
 
 
-def _phrases(families: Sequence[ast.expr], joint: str) -> str:
-    return joint.join(phrase(ast.literal_eval(family)) for family in families)
+def _phrases(families: Sequence[ast.expr]) -> list[Text]:
+    return [phrase(ast.literal_eval(family)) for family in families]

@@ -7,6 +7,7 @@ notebook of a known assignment in the folder where ``pytest`` was called without
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -15,13 +16,21 @@ from typing import Any
 
 import pytest
 import torch
+from _pytest.runner import runtestprotocol
 
+from grader import traced
 from grader.course import Assignment, Course, CourseError
 from grader.grading import Check, Grading
-from grader.model import SubmissionResult
-from grader.notebook import Problem, read_path
-from grader.sandbox.client import Engine, Policy
+from grader.languages import LANGUAGES, Language, chosen, is_chinese
+from grader.mistakes import Mistake, library
+from grader.model import CheckResult, SubmissionResult
+from grader.notebook import Problem, Submission, read_path
+from grader.observed import Behaviour
+from grader.reuse import Reused
+from grader.sandbox.client import Engine, Policy, Transport
+from grader.sentences import N_, Text, both, sentence
 from grader.student import Student, seed_of
+from grader.tampering import tampering
 
 GRADING = pytest.StashKey["Checks"]()
 _CHECK = pytest.StashKey["Check | None"]()
@@ -54,6 +63,35 @@ class Checks:
         for item, following in zip(items, [*items[1:], None], strict=False):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
+    def knower(
+        self, start: Callable[[], Transport], keep: Path | None = None
+    ) -> Callable[[str, Behaviour], Mistake | None] | None:
+        """What tells the known mistake that behaves as an exercise's answer; None where none is known.
+
+        ``start`` makes the workers in which the course's own mistakes are tried out, ``keep`` is a folder for that.
+        """
+        known = library(self.assignment)
+        if known is None:
+            return None
+        return lambda exercise, seen: known.named(exercise, seen, functools.partial(self.try_out, start), keep)
+
+    def try_out(self, start: Callable[[], Transport], exercise: str, answers: Sequence[Submission]) -> list[Behaviour]:
+        """How an exercise's answer behaves in its checks, for each of some submissions of ours. Nobody is told."""
+        mine = [check for check in self.checks if check.exercise == exercise]
+        before, found = self.grading, []
+        with Reused(start) as reused:
+            for answer in answers:
+                changes_more = tampering([(cell.label, cell.python) for cell in answer.cells])
+                worker = start if changes_more else reused.start
+                own = Grading([self.assignment.exercise(exercise)], mine, answer, worker)
+                self.grading = own
+                for check in own.ordered():
+                    runtestprotocol(self.items[check.id], log=False, nextitem=None)
+                found.append(own.behaviour(exercise))
+                own.close()
+        self.grading = before
+        return found
+
     def begin(self, item: pytest.Item) -> Student:
         """The student for one check."""
         check = check_of(item)
@@ -77,7 +115,6 @@ def _read_marks(item: pytest.Item) -> Check | None:
     if mark is None:
         return None
     hidden = item.get_closest_marker("hidden") is not None
-    title = (getattr(getattr(item, "function", None), "__doc__", None) or item.name).strip().split("\n\n")[0]
     return Check(
         id=f"hidden:{item.name}" if hidden else item.name,
         exercise=mark.args[0],
@@ -85,8 +122,14 @@ def _read_marks(item: pytest.Item) -> Check | None:
         seconds=float(limit.args[0]) if (limit := item.get_closest_marker("time_limit")) else None,
         hidden=hidden,
         watched=_WATCHING in getattr(getattr(getattr(item, "function", None), "__code__", None), "co_names", ()),
-        title=" ".join(title.split()),
+        title=_title(getattr(getattr(item, "function", None), "__doc__", None) or item.name),
     )
+
+
+def _title(text: str) -> Text:
+    """The first paragraph of a check's docstring, and the second where that says the same in Chinese."""
+    english, *others = (" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
+    return both(english, zh=others[0]) if others and is_chinese(others[0]) else english
 
 
 # ---------------------------------------------------------------- fixtures
@@ -97,7 +140,8 @@ def student(request: pytest.FixtureRequest) -> Student:
     """The submission's answers, across the wall."""
     checks = request.config.stash.get(GRADING, None)
     if checks is None:
-        raise pytest.UsageError("no submission: name one with --submission FILE")
+        text = _language(request.config).gettext("no submission: name one with --submission FILE")
+        raise pytest.UsageError(text)
     return checks.begin(request.node)
 
 
@@ -128,10 +172,12 @@ def reference(request: pytest.FixtureRequest) -> SimpleNamespace:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--submission`` and ``--assignment``."""
-    group = parser.getgroup("grader", "check a notebook")
-    group.addoption("--submission", metavar="FILE", help="the notebook to check")
-    group.addoption("--assignment", metavar="NAME", help="its assignment, when the file's name does not tell")
+    """``--submission``, ``--assignment`` and ``--lang``."""
+    _ = chosen().gettext
+    group = parser.getgroup("grader", _("check a notebook"))
+    group.addoption("--submission", metavar="FILE", help=_("the notebook to check"))
+    group.addoption("--assignment", metavar="NAME", help=_("its assignment, when the file's name does not tell"))
+    group.addoption("--lang", choices=sorted(LANGUAGES), help=_("language of the messages (default: the locale's)"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -144,7 +190,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         found = _own_submission(config)
     except CourseError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(_language(config).say(error.said)) from None
     if found is not None:
         config.pluginmanager.register(SelfCheck(config, *found), "grader-self-check")
 
@@ -153,6 +199,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Let ``-k`` find a check by its exercise too: those of `layer_classes` are named after the classes."""
     if (check := check_of(item)) is not None:
         item.extra_keyword_matches.add(check.exercise)
+
+
+def _language(config: pytest.Config) -> Language:
+    return chosen(config.getoption("lang"))
 
 
 def _own_submission(config: pytest.Config) -> tuple[Assignment, Path] | None:
@@ -192,7 +242,8 @@ def _assignment(course: Course, path: Path) -> tuple[Assignment, bool]:
             return course.assignment(name), True
     answered = [(_answered(path, assignment), assignment) for assignment in map(course.assignment, course.names)]
     if not answered:
-        raise CourseError(f"no assignment is released; put the notebooks into {course.root / 'assignments'}")
+        text = N_("no assignment is released; put the notebooks into %(path)s")
+        raise CourseError(sentence(text, path=course.root / "assignments"))
     count, assignment = max(answered, key=lambda pair: pair[0])
     return assignment, count > 0
 
@@ -217,10 +268,12 @@ class SelfCheck:
     def __init__(self, config: pytest.Config, assignment: Assignment, path: Path) -> None:
         torch.set_num_threads(1)  # as in the batch
         self.config, self.path = config, path
+        self.language = _language(config)
         self.checks = Checks(assignment)
         config.stash[GRADING] = self.checks
-        self.engine = Engine(Policy(protected=tuple(assignment.secrets), required=False))
+        self.engine = Engine(Policy(tuple(assignment.secrets), required=False, modules=assignment.modules))
         self.result: SubmissionResult | None = None
+        self.reports: dict[str, pytest.TestReport] = {}
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -228,11 +281,12 @@ class SelfCheck:
         self.checks.collect(items)
         submission = read_path(self.path, self.checks.assignment)
         if isinstance(submission, Problem):
-            raise pytest.UsageError(f"{self.path.name}: {submission.text}")
+            raise pytest.UsageError(f"{self.path.name}: {self.language.say(submission.text)}")
         load_reference(self.checks)
         self.checks.grading = Grading(
             self.checks.assignment.exercises, self.checks.checks, submission, self.engine.worker
         )
+        self.checks.grading.known = self.checks.knower(self.engine.worker)
         order = {check.id: number for number, check in enumerate(self.checks.grading.ordered())}
         items.sort(key=lambda item: order.get(check.id if (check := check_of(item)) else "", len(order)))
 
@@ -243,6 +297,11 @@ class SelfCheck:
         grading = self.checks.grading
         if grading is not None and not session.shouldstop and not session.shouldfail:
             self.checks.run([check.id for check in grading.second_chances()])
+        if grading is not None:
+            self.result = grading.result(self.checks.assignment.name, "", self.path.name)
+            for check in (check for exercise in self.result.exercises for check in exercise.checks):
+                if check.verdict != "passed" and check.id in self.reports:  # told once all checks have been seen
+                    self.reports[check.id].longrepr = _told(check, self.language)
         return outcome
 
     @pytest.hookimpl(wrapper=True)
@@ -253,18 +312,18 @@ class SelfCheck:
         report = yield
         result = record(self.checks, item, call)
         if result is not None and result.verdict != "passed":
-            report.longrepr = f"{result.title}\n{result.message or ''}\n{result.next_step or ''}".rstrip()
+            report.longrepr = _told(result, self.language)
+            self.reports[result.id] = report
         return report
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The table by exercise."""
         from grader.terminal import summary
 
-        if self.checks.grading is not None:
-            result = self.checks.grading.result(self.checks.assignment.name, "", self.path.name)
+        if self.result is not None:
             totals = {exercise.name: exercise.points for exercise in self.checks.assignment.exercises}
-            terminalreporter.section("points by exercise")
-            for line in summary(result, totals, self.engine.missing):
+            terminalreporter.section(self.language.gettext("points by exercise"))
+            for line in summary(self.result, totals, self.engine.missing, self.language):
                 terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
@@ -272,6 +331,12 @@ class SelfCheck:
         if self.checks.grading is not None:
             self.checks.grading.close()
         self.engine.close()
+
+
+def _told(result: CheckResult, language: Language) -> str:
+    said = language.check(result)
+    lines = [said.title, said.message or "", *traced.lines(result, language), said.next_step or ""]
+    return "\n".join(map(str, lines)).rstrip()
 
 
 def record(checks: Checks, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from grader.show import plain
+from grader.legible import plain
 
 _LONGEST = 2000  # characters looked at
 
@@ -58,6 +58,8 @@ _SIGNS = (
     _Sign("memory", ("MemoryError", "OutOfMemoryError", "_ArrayMemoryError"), ""),
     _Sign("recursion", ("RecursionError",), ""),
     _Sign("assertion", ("AssertionError",), ""),
+    _Sign("no_forward", ("NotImplementedError",), r'is missing the required "forward" function'),
+    _Sign("no_operation", ("NotImplementedError", "RuntimeError"), r"not implemented for '(?P<dtype>\w+)'"),
     _Sign("stub", ("NotImplementedError",), r"^$"),
 )
 

@@ -17,9 +17,11 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
 
 from grader.course import CHECK, Assignment
+from grader.languages import ENGLISH, Language
+from grader.legible import legible
 from grader.model import ExerciseResult, SubmissionResult
 from grader.nbfile import Cell
-from grader.report import legible, public_result
+from grader.public import public_result
 from grader.terminal import points, reasons
 
 KEY = "grader"
@@ -29,7 +31,9 @@ MAX_EXTRA = 300
 _SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
 
 
-def notebook(assignment: Assignment, cells: Sequence[Cell], result: SubmissionResult) -> Any:
+def notebook(
+    assignment: Assignment, cells: Sequence[Cell], result: SubmissionResult, language: Language = ENGLISH
+) -> Any:
     """The notebook of record of one submission, whose own ``cells`` may be anything at all, or none."""
     result = public_result(result)
     record: Any = nbformat.read(assignment.notebooks[0], as_version=4)
@@ -46,7 +50,7 @@ def notebook(assignment: Assignment, cells: Sequence[Cell], result: SubmissionRe
         if name in answers:
             cell.source = legible(answers[name], MAX_CELL)
         if name in checked:
-            cell.outputs = [_said(checked[name])]
+            cell.outputs = [_said(checked[name], language)]
         made.append(cell)
         if name in rubrics:
             made.append(new_markdown_cell(rubrics[name], id=f"rubric-{name}"[:64], metadata={KEY: {"rubric": name}}))
@@ -93,9 +97,9 @@ def _own(cell: Cell, name: str) -> Any:
     return make(legible(cell.source, MAX_CELL), id=name, metadata={KEY: {"own": True}})
 
 
-def _said(exercise: ExerciseResult) -> Any:
+def _said(exercise: ExerciseResult, language: Language) -> Any:
     """What came of an exercise, as a check cell's output."""
-    text = "\n".join([f"{exercise.name}: {points(exercise, None)}", *reasons(exercise)])
+    text = "\n".join([f"{exercise.name}: {points(exercise, None, language)}", *reasons(exercise, language)])
     return new_output("display_data", data={"text/plain": legible(text)})
 
 

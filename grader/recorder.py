@@ -10,8 +10,10 @@ from grader import record, report
 from grader.course import Assignment
 from grader.coursedir import Folders, Handin, fill, handin
 from grader.gradebook import Gradebook
+from grader.languages import ENGLISH, Language
 from grader.model import Record, SubmissionResult
 from grader.nbfile import Notebook, load, parse
+from grader.sentences import N_, Text, listed, sentence
 from grader.submissions import SubmissionFile
 
 
@@ -22,12 +24,14 @@ class Recorder:
     `GradebookError`.
     """
 
-    def __init__(self, assignment: Assignment, url: str = "", add_students: bool = False) -> None:
-        self.assignment, self.add_students = assignment, add_students
+    def __init__(
+        self, assignment: Assignment, url: str = "", language: Language = ENGLISH, add_students: bool = False
+    ) -> None:
+        self.assignment, self.add_students, self.language = assignment, add_students, language
         self.folders = Folders(assignment.root)
-        self.gradebook = Gradebook(url or self.folders.url, self.folders.course_id)
+        self.gradebook = Gradebook(url or self.folders.url, self.folders.course_id, language)
 
-    def write(self, files: Sequence[SubmissionFile], results: Sequence[SubmissionResult]) -> list[str]:
+    def write(self, files: Sequence[SubmissionFile], results: Sequence[SubmissionResult]) -> list[Text]:
         """Record a batch; a line for each thing that was left out. Raises `GradebookError` and `OSError`."""
         handins = {file.student: handin(file, self.assignment.name) for file in files}
         times = {student: time for student, found in handins.items() if (time := found.time) is not None}
@@ -53,12 +57,12 @@ class Recorder:
         data = load(file.path) if file.path else b""
         parsed = parse(data) if isinstance(data, bytes) else data
         cells = parsed.cells if isinstance(parsed, Notebook) else ()
-        kept = nbformat.writes(record.notebook(assignment, cells, result)).encode()
-        page = report.student_page(result, assignment.exercises, records.get(name)).encode()
+        kept = nbformat.writes(record.notebook(assignment, cells, result, self.language)).encode()
+        page = report.student_page(result, assignment.exercises, self.language, records.get(name)).encode()
         fill(autograded, f"{assignment.name}.ipynb", kept, found)
         fill(feedback, f"{assignment.name}.html", page, found)
 
 
-def _unknown(students: Sequence[str]) -> str:
-    shown = ", ".join(students[:20]) + (f" and {len(students) - 20} more" if len(students) > 20 else "")
-    return f"not in the gradebook, and not written to it: {shown}; add them there, or with --add-students"
+def _unknown(students: Sequence[str]) -> Text:
+    text = N_("not in the gradebook, and not written to it: %(names)s; add them there, or with --add-students")
+    return sentence(text, names=listed(students, 20))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 
-from grader.course import CHECK, Assignment, Course
+from grader.course import CHECK, REREAD, Assignment, Course
 
 _STUB = "raise NotImplementedError"
 _SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
@@ -40,12 +40,14 @@ def speaks_both(text: str) -> bool:
 
 
 def prompts(assignment: Assignment) -> Iterator[str]:
-    """Prompts and written questions without a heading, one of the languages, a rubric or a model answer."""
+    """Prompts and written questions without a heading, one of the languages, what to read, a rubric or an answer."""
     for exercise in assignment.exercises:
         if not assignment.headings[exercise.name]:
             yield f"{exercise.name}: no prompt with a heading above its cell; write one in the source notebook"
-        if not speaks_both(exercise.prompt):
+        if not speaks_both(REREAD.sub("", exercise.prompt)):
             yield f"{exercise.name}: its prompt needs English and Chinese"
+        if len(REREAD.findall(exercise.prompt)) < 2:
+            yield f"{exercise.name}: its prompt needs a line “Read again: ...”, and one “重读：...”"
     for cell in assignment.source_cells() or ():
         if cell.type == "markdown" and cell.grade and cell.solution:
             answer = "".join(_SOLUTION.findall(cell.source))

@@ -5,12 +5,13 @@ Print options of torch are global and students can set them, so numbers are form
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from math import prod
 
 import numpy as np
 import torch
+
+from grader.legible import plain
 
 LIMIT = 600  # characters of one value
 _FULL = 150  # elements up to which a tensor is shown whole
@@ -33,14 +34,6 @@ def show(value: object) -> str:
     return _bounded(_pieces(value, 0))
 
 
-def plain(text: str, limit: int = _LONG) -> str:
-    """Someone's text on one line: no control, format or unpaired characters, at most ``limit`` of them."""
-    cut = text[: 4 * limit]
-    kept = "".join(" " if char.isspace() else char for char in cut if char.isspace() or _visible(char))
-    line = " ".join(kept.split())
-    return line if len(line) <= limit and len(cut) == len(text) else line[: limit - 1].rstrip() + "…"
-
-
 def shape_text(shape: Iterable[int]) -> str:
     """``[2, 3]``; ``[]`` is the shape of a single number."""
     return "[" + ", ".join(map(str, shape)) + "]"
@@ -58,14 +51,15 @@ def number_text(value: bool | int | float, digits: int = 6) -> str:
     return f"{value + 0.0:.{digits}g}"  # -0.0 is 0 to a reader
 
 
+def element_text(value: bool | int | float) -> str:
+    """One element of a tensor; a float is known by its point."""
+    return _float_text(value, 6, ".") if isinstance(value, float) else number_text(value)
+
+
 def _float_text(value: float, digits: int, mark: str) -> str:
     """A float that cannot be taken for an integer: ``mark`` follows a whole one."""
     text = number_text(value, digits)
     return text + mark if text.lstrip("-").isdigit() else text
-
-
-def _visible(char: str) -> bool:
-    return unicodedata.category(char)[0] != "C"
 
 
 def _tensor(value: torch.Tensor, noun: str) -> str:
@@ -95,8 +89,7 @@ def readable(value: torch.Tensor) -> bool:
 def _cells(value: torch.Tensor, edge: int) -> _Cells:
     """Nested texts of the elements; of a long axis the first and the last ``edge``."""
     if value.ndim == 0:
-        number = value.item()
-        return _float_text(number, 6, ".") if isinstance(number, float) else number_text(number)
+        return element_text(value.item())
     size = value.shape[0]
     if size <= 2 * edge:
         return [_cells(value[i], edge) for i in range(size)]

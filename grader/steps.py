@@ -36,12 +36,13 @@ from grader import batch, record, report
 from grader.course import Assignment, Course
 from grader.coursedir import Handin, handin, notes
 from grader.gradebook import Gradebook
+from grader.languages import chosen
 from grader.model import ExerciseResult, SubmissionResult
 from grader.names import safe_name
 from grader.nbfile import Notebook, load, parse
 from grader.notebook import Submission, read_path
 from grader.sandbox.client import Limits
-from grader.store import Job
+from grader.store import Job, cache_folder
 from grader.submissions import SubmissionFile
 
 __all__ = ["Feedback", "Grade", "Rebuild", "Submitted"]
@@ -71,7 +72,7 @@ class _Step(NbGraderPreprocessor):  # type: ignore[misc]
         file = SubmissionFile(safe_name(names["student"]), name, Path(folder) / name)
         result = self.result(assignment, file, names, directory.course_id)
         parsed = _parsed(file)
-        return record.notebook(assignment, parsed.cells if parsed else (), result), resources
+        return record.notebook(assignment, parsed.cells if parsed else (), result, chosen()), resources
 
     def result(self, assignment: Assignment, file: SubmissionFile, names: Any, course_id: str) -> SubmissionResult:
         """What there is to say of the submission."""
@@ -119,7 +120,7 @@ class Grade(_Step):
         """Grade the submission, and write it to the gradebook. Raises `GradebookError` and `EngineError`."""
         result = self._graded(assignment, file)
         found = handin(file, assignment.name)
-        gradebook = Gradebook(names["db_url"], course_id or "default_course")
+        gradebook = Gradebook(names["db_url"], course_id or "default_course", chosen())
         try:
             gradebook.write(assignment, [result], submitted=_times(result, found), anew=True)
         finally:
@@ -131,7 +132,11 @@ class Grade(_Step):
 
     def _graded(self, assignment: Assignment, file: SubmissionFile) -> SubmissionResult:
         limits = Limits(self.time_limit, self.time_limit * 4, self.memory << 20)
-        protected = (*assignment.secrets, str(_scratch()))  # always the same: one engine serves the whole class
+        protected = (
+            *assignment.secrets,
+            str(_scratch()),
+            str(cache_folder()),
+        )  # always the same: one engine serves the whole class
         job = Job(assignment.root, assignment.name, _scratch(), protected, (), limits, self.unconfined)
         with _environment_kept():
             [result], trouble = batch.run(job, [file], _warm, 1, lambda done: None)
@@ -198,4 +203,4 @@ class Feedback(HTMLExporter):
             gradebook.close()
         notes(Path(directory.format_path(directory.feedback_directory, names["student"], assignment.name)))
         own: Any = self._init_resources
-        return report.student_page(result, assignment.exercises, found), own(resources)
+        return report.student_page(result, assignment.exercises, chosen(), found), own(resources)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import platformdirs
 
 from grader.model import SubmissionResult
 from grader.sandbox.client import Limits
@@ -21,7 +22,10 @@ class Stored(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Job:
-    """What every chunk of a batch has in common; plain data, so that it can go to another process or machine."""
+    """What every chunk of a batch has in common; plain data, so that it can go to another process or machine.
+
+    ``naming`` says whether known mistakes are named: trying them out takes a while, and changes no point.
+    """
 
     root: Path
     assignment: str
@@ -30,6 +34,12 @@ class Job:
     only: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     unconfined: bool = False
+    naming: bool = True
+
+
+def cache_folder() -> Path:
+    """Where what was worked out about the course itself is kept for the next batch; no student code reads it."""
+    return Path(platformdirs.user_cache_dir("ch17-grader"))
 
 
 def write_result(folder: Path, stored: Stored) -> None:

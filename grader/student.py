@@ -26,7 +26,8 @@ from grader.findings import (
     StudentTimeout,
 )
 from grader.how import How
-from grader.model import CallShown, Finding, Frame, Shown
+from grader.model import CallShown, Finding, Shown
+from grader.observed import Given
 from grader.raised import classify_exception
 from grader.sandbox import wire
 from grader.sandbox.client import Limits, WorkerGone
@@ -45,7 +46,9 @@ from grader.sandbox.wire import (
     Unsupported,
     WireError,
 )
+from grader.sentences import N_, Sentence, Text, place
 from grader.show import show
+from grader.traced import framed
 
 _CALLS = 2  # an exercise's calls together may take as many times the seconds that one may
 _ALL = 6  # all exercises' calls together may take as many times; after that each gets the least
@@ -90,6 +93,7 @@ class Student:
         self._spent: dict[str, float] = {}  # seconds in an exercise's calls
         self._watching: list[Seen] | None = None
         self._last: _Last | None = None
+        self._given: list[Given] = []
         self._codec = Codec(+1, leave=self._cannot_send, fetch=self._handle, make=self._cannot_make)
 
     # ------------------------------------------------------------ the plugin's side
@@ -97,6 +101,7 @@ class Student:
     def clear(self) -> None:
         """Another check begins, if it gets so far: nothing that the last one called is to be shown as its own."""
         self._watching, self._last = None, None
+        self._given = []
 
     def begin(self, exercise: str, place: int, attempt: Attempt) -> None:
         """A check of ``exercise`` begins: ``attempt`` has run the cells up to ``place``, tables are empty.
@@ -127,6 +132,11 @@ class Student:
         """The last call of this check, as a report shows it."""
         return self._last.shown() if self._last else None
 
+    @property
+    def given(self) -> tuple[Given, ...]:
+        """All that the answer gave back in this check so far."""
+        return tuple(self._given)
+
     # ------------------------------------------------------------ the suite's side
 
     def __getattr__(self, name: str) -> Any:
@@ -136,7 +146,9 @@ class Student:
 
     def value(self, name: str) -> Any:
         """The plain value bound to ``name`` in the notebook."""
-        return self._ask(Get(name, []), name, ())
+        value = self._ask(Get(name, []), name, ())
+        self._given[-1] = self._given[-1]._replace(read=True)
+        return value
 
     def raises(self, name: str, *args: object, **kwargs: object) -> StudentRaised:
         """Call the answer, which must raise; any exception will do but a stub's. Raises `Mismatch` when it returns."""
@@ -145,6 +157,7 @@ class Student:
         except StudentRaised as raised:
             if raised.finding.reason == "missing":
                 raise
+            self._given[-1] = self._given[-1]._replace(demanded=True)
             return raised
         raise Mismatch(Finding("wrong", "did_not_raise", {"name": name}, got=show(value)))
 
@@ -261,6 +274,7 @@ class Student:
             self._last.printed += reply.printed + (f"\n... {reply.cut} characters more" if reply.cut else "")
         if self._watching is not None and reply.seen is not None:
             self._watching.append(reply.seen)
+        self._given.append(self._what_came(reply, result))
         match reply.outcome:
             case Undefined(name):
                 if not isinstance(ask, (Call, Get)) or name not in (ask.base, *ask.attrs):
@@ -272,36 +286,56 @@ class Student:
             raise Mismatch(Finding("wrong", "changed_input", {"names": changed}))
         return result
 
+    def _what_came(self, reply: Reply, result: object) -> Given:
+        """A reply as the check sees it. Tensors that are known to the worker alone have no say in it."""
+        seen, attrs = reply.seen, {}
+        results = [*self._given, Given(result)] if reply.attrs else []
+        mine = {id(given.value): -number for number, given in enumerate(results, 1)}
+        for attr in reply.attrs:
+            tensor = self._codec.by_id[attr.tensor]
+            place = attr.tensor if attr.tensor > 0 else mine.get(id(tensor))
+            if place is not None:
+                attrs[place, attr.name] = tensor.__dict__[attr.name]
+        changed = frozenset(number for number in reply.changed if number > 0)
+        raised = reply.outcome
+        told = (raised.type_name, raised.text) if isinstance(raised, Raised) else None
+        means = frozenset((*seen.functions, *(op.name for op in seen.ops))) if seen else None
+        return Given(result, attrs, changed, told, means=means)
+
     # ------------------------------------------------------------ findings
 
     def _raised(self, raised: Raised) -> StudentRaised:
-        frames = tuple(Frame(line.label, line.line, line.code) for line in raised.lines)
-        stub = raised.type_name == "NotImplementedError"
-        code, facts = classify_exception(raised.type_name, raised.text)
+        cells = [(cell.label, cell.python) for cell in self._attempt.submission.cells]
+        frames = tuple(framed(line.label, line.line, line.code, cells) for line in raised.lines)
+        code, found = classify_exception(raised.type_name, raised.text)
+        stub = raised.type_name == "NotImplementedError" and code in ("raised", "stub")  # the others are torch's own
         if stub:
-            code, facts = "stub", {"name": self._exercise}
+            code, found = "stub", {"name": self._exercise}
         elif "MemoryError" in raised.bases or "can't allocate memory" in raised.text:
             code = "memory"
-            self._attempt.note("memory", f"{self._exercise}: ran out of memory")
-        facts = {"type": raised.type_name, "text": raised.text, **facts}
+            self._attempt.note("memory", self._about(N_("%(name)s: ran out of memory")))
+        facts: dict[str, Text] = {"type": raised.type_name, "text": raised.text, **found}
         if frames:
-            facts |= {"cell": frames[-1].cell, "line": str(frames[-1].line), "code": frames[-1].code.strip()}
+            facts |= {"cell": place(frames[-1].cell), "line": str(frames[-1].line), "code": frames[-1].code.strip()}
         finding = Finding("missing" if stub else "raised", code, facts, frames=frames)
         return StudentRaised(finding, raised.type_name, raised.text, raised.bases)
 
+    def _about(self, text: str) -> Sentence:
+        return Sentence(text, {"name": self._exercise})
+
     def _gone(self, gone: WorkerGone) -> StudentError:
         if gone.how == "late":
-            self._attempt.note("timeout", f"{self._exercise}: still running after its time limit")
+            self._attempt.note("timeout", self._about(N_("%(name)s: still running after its time limit")))
             late = StudentTimeout(Finding("timeout", "timeout", {"limit": gone.detail}))
             self._late[self._exercise] = late
             return late
         if gone.how == "protocol":
-            self._attempt.note("protocol", f"{self._exercise}: tampered with the messages of its process")
+            self._attempt.note("protocol", self._about(N_("%(name)s: tampered with the messages of its process")))
             return StudentDied(Finding("died", "protocol", {}))
         if gone.how == "disk":
-            self._attempt.note("memory", f"{self._exercise}: wrote too many or too large files")
+            self._attempt.note("memory", self._about(N_("%(name)s: wrote too many or too large files")))
             return StudentDied(Finding("died", "disk", {}))
-        self._attempt.note("died", f"{self._exercise}: ended the process it ran in")
+        self._attempt.note("died", self._about(N_("%(name)s: ended the process it ran in")))
         return StudentDied(Finding("died", "died", {"how": gone.detail}))
 
     # ------------------------------------------------------------ names and texts

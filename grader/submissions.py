@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 
 from grader.names import safe_name
+from grader.sentences import N_, Text, Told, sentence
 
 MAX_NOTEBOOK = 20 << 20
 MAX_TOTAL = 4 << 30
@@ -19,7 +20,7 @@ MAX_TOTAL = 4 << 30
 _ASIDE = frozenset({"__MACOSX", ".ipynb_checkpoints"})  # folders that programs make, not students
 
 
-class SubmissionsError(Exception):
+class SubmissionsError(Told):
     """What was pointed at holds no submissions; says what, and what to do."""
 
 
@@ -30,7 +31,7 @@ class SubmissionFile:
     student: str
     notebook: str
     path: Path | None
-    note: str = ""
+    note: Text = ""
 
 
 def find(where: Path, assignment: str, scratch: Path) -> list[SubmissionFile]:
@@ -39,7 +40,8 @@ def find(where: Path, assignment: str, scratch: Path) -> list[SubmissionFile]:
     Raises `SubmissionsError` when there are none.
     """
     if not where.exists():
-        raise SubmissionsError(f"{where}: no such file or folder; name the folder or zip that holds the notebooks")
+        text = N_("%(path)s: no such file or folder; name the folder or zip that holds the notebooks")
+        raise SubmissionsError(sentence(text, path=where))
     if where.is_file() and zipfile.is_zipfile(where):
         files = list(_from_zip(where, assignment, scratch))
     elif where.is_dir():
@@ -47,11 +49,11 @@ def find(where: Path, assignment: str, scratch: Path) -> list[SubmissionFile]:
     elif where.suffix.lower() == ".ipynb":
         files = [SubmissionFile(safe_name(where.stem), where.name, where)]
     else:
-        raise SubmissionsError(f"{where}: neither a folder, nor a zip, nor a notebook")
+        raise SubmissionsError(sentence("%(path)s: neither a folder, nor a zip, nor a notebook", path=where))
     if not files:
-        raise SubmissionsError(
-            f"{where}: no notebooks found; expected <student>/{assignment}/<name>.ipynb, or <student>.ipynb files"
-        )
+        text = N_("%(path)s: no notebooks found; expected %(tree)s, or %(flat)s files")
+        tree = f"<student>/{assignment}/<name>.ipynb"
+        raise SubmissionsError(sentence(text, path=where, tree=tree, flat="<student>.ipynb"))
     return sorted(_distinct(files), key=lambda file: file.student)
 
 
@@ -64,7 +66,7 @@ def _from_folder(where: Path, assignment: str) -> Iterator[SubmissionFile]:
         if _is_notebook(entry.name) and not (entry.is_dir() and (entry / assignment).is_dir()):
             yield SubmissionFile(safe_name(entry.name[: -len(".ipynb")]), entry.name, entry)
         elif entry.is_dir() and (entry / assignment).is_symlink():  # another student's folder, perhaps
-            yield SubmissionFile(safe_name(entry.name), "", None, "the folder is a link, and was not followed")
+            yield SubmissionFile(safe_name(entry.name), "", None, sentence(_LINK))
         elif entry.is_dir() and not entry.is_symlink() and (entry / assignment).is_dir():
             names = [path.name for path in (entry / assignment).iterdir() if _is_notebook(path.name)]
             chosen, note = choose(names, assignment)
@@ -72,17 +74,22 @@ def _from_folder(where: Path, assignment: str) -> Iterator[SubmissionFile]:
             yield SubmissionFile(safe_name(entry.name), chosen or "", path, note)
 
 
-def choose(names: Iterable[str], assignment: str) -> tuple[str | None, str]:
+_LINK = N_("the folder is a link, and was not followed")
+
+
+def choose(names: Iterable[str], assignment: str) -> tuple[str | None, Text]:
     """Which of a student's notebooks is the assignment's, and a note when that was not obvious."""
     found = sorted(names)
     if not found:
-        return None, "the folder holds no notebook"
+        return None, sentence("the folder holds no notebook")
     named = f"{assignment}.ipynb"
     if named in found:
         return named, ""
     if len(found) == 1:
-        return found[0], f"the notebook is named {safe_name(found[0])}, not {named}"
-    return found[0], f"several notebooks and none named {named}: the first, {safe_name(found[0])}, was graded"
+        text = N_("the notebook is named %(name)s, not %(expected)s")
+    else:
+        text = N_("several notebooks and none named %(expected)s: the first, %(name)s, was graded")
+    return found[0], sentence(text, name=safe_name(found[0]), expected=named)
 
 
 def _from_zip(where: Path, assignment: str, scratch: Path) -> Iterator[SubmissionFile]:
@@ -96,7 +103,9 @@ def _from_zip(where: Path, assignment: str, scratch: Path) -> Iterator[Submissio
             yield _unpack(archive, info, _parts(info)[-1][: -len(".ipynb")], scratch, "", total)
         for folder, tree in sorted(trees.items()):
             chosen, note = choose(tree.notebooks, assignment)
-            note = "; ".join(filter(None, (note, tree.note)))
+            if note and tree.note:
+                note = sentence("%(first)s; %(then)s", first=note, then=tree.note)
+            note = note or tree.note
             if chosen:
                 total += min(tree.notebooks[chosen].file_size, MAX_NOTEBOOK)
                 yield _unpack(archive, tree.notebooks[chosen], folder[-1], scratch, note, total)
@@ -112,8 +121,9 @@ class _Tree:
     others: int = 0
 
     @property
-    def note(self) -> str:
-        return f"notebooks in other folders of the student's were not looked at: {self.others}" if self.others else ""
+    def note(self) -> Text:
+        text = N_("notebooks in other folders of the student's were not looked at: %(count)s")
+        return sentence(text, count=self.others) if self.others else ""
 
 
 def _arranged(
@@ -144,19 +154,19 @@ def _parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
 
 
 def _unpack(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, student: str, scratch: Path, note: str, total: int
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, student: str, scratch: Path, note: Text, total: int
 ) -> SubmissionFile:
     notebook = _parts(info)[-1]
     path = scratch / f"{info.header_offset}.ipynb"
     data = b""
     if total > MAX_TOTAL:
-        note = "the zip unpacks to more than can be graded"
+        note = sentence("the zip unpacks to more than can be graded")
     else:
         try:
             with archive.open(info) as file:
                 data = file.read(MAX_NOTEBOOK + 1)  # one byte more than allowed: the reader says that it is too large
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError) as error:
-            note = f"could not be read from the zip ({type(error).__name__})"
+            note = sentence("could not be read from the zip (%(why)s)", why=type(error).__name__)
     path.write_bytes(data)
     return SubmissionFile(safe_name(student), notebook, path, note)
 

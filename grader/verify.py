@@ -6,34 +6,21 @@ For whoever adds an exercise. Each `Finding` is one line that says what is off, 
 from __future__ import annotations
 
 import ast
-import json
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from grader import batch, grading, release
+from grader.composed import compose, reference_answers
 from grader.course import Assignment, CourseError
+from grader.mistakes import Mistake, entries, mistakes
 from grader.model import ExerciseResult, SubmissionResult
 from grader.sandbox.client import Limits
 from grader.store import Job
 from grader.submissions import SubmissionFile
-
-T = TypeVar("T")
-
-
-class Mistake(msgspec.Struct, frozen=True):
-    """A known wrong answer. Those that behave alike on every input share one ``code`` and one hint."""
-
-    exercise: str
-    code: str
-    hint_en: str
-    hint_zh: str
-    source: str
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -43,10 +30,6 @@ class Variant(msgspec.Struct, frozen=True):
     name: str
     source: str
     book: bool = False
-
-
-class _Mistakes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    mistake: list[Mistake]
 
 
 class _Variants(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,46 +56,12 @@ class Counts(msgspec.Struct):
         )
 
 
-def mistakes(assignment: Assignment) -> list[Mistake]:
-    """The known mistakes, in the order of their files. Raises `CourseError` naming a file that cannot be read."""
-    return [entry for body in _read(assignment, "mistakes", _Mistakes) for entry in body.mistake]
-
-
 def variants(assignment: Assignment) -> list[Variant]:
     """The right variants, in the order of their files. Raises `CourseError`."""
-    return [entry for body in _read(assignment, "variants", _Variants) for entry in body.variant]
-
-
-def _read(assignment: Assignment, folder: str, kind: type[T]) -> Iterator[T]:
-    where = (assignment.hidden or assignment.suite) / folder
-    for path in sorted(where.glob("*.toml")):
-        try:
-            yield msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), kind)
-        except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeError) as error:
-            raise CourseError(f"{path}: {error}") from None
+    return [entry for body in entries(assignment, "variants", _Variants) for entry in body.variant]
 
 
 # ---------------------------------------------------------------- notebooks to verify with
-
-
-def reference_answers(assignment: Assignment) -> dict[str, str]:
-    """The reference solution of each exercise, by name. Raises `CourseError` where there is no source notebook."""
-    cells = assignment.source_cells()
-    if cells is None:
-        raise CourseError(f"{assignment.notebooks[1]}: no source notebook; verify needs the instructor's course")
-    return {cell.grade_id: cell.source for cell in cells if cell.grade_id and cell.solution and cell.type == "code"}
-
-
-def compose(assignment: Assignment, answers: Mapping[str, str]) -> bytes:
-    """The released notebook with these answers in their cells."""
-    cells = []
-    for cell in assignment.released:
-        source = answers.get(cell.grade_id or "", cell.source) if cell.solution else cell.source
-        marks = {"grade_id": cell.grade_id, "grade": cell.grade, "solution": cell.solution, "locked": cell.locked}
-        metadata = {"nbgrader": {**marks, "points": cell.points, "schema_version": 3}} if cell.grade_id else {}
-        body: dict[str, object] = {"cell_type": cell.type, "metadata": metadata, "source": source}
-        cells.append({**body, "outputs": [], "execution_count": None} if cell.type == "code" else body)
-    return json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells}).encode()
 
 
 def hollow(source: str, statement: str) -> str:
@@ -210,9 +159,14 @@ def _styles(entries: Sequence[Variant], names: Sequence[str]) -> list[dict[str, 
 
 
 def grade(
-    assignment: Assignment, notebooks: Mapping[str, bytes], executor: Callable[[], Executor], workers: int
+    assignment: Assignment,
+    notebooks: Mapping[str, bytes],
+    executor: Callable[[], Executor],
+    workers: int,
+    only: Sequence[str] = (),
+    naming: bool = False,
 ) -> dict[str, SubmissionResult]:
-    """Grade notebooks given as bytes, by name."""
+    """Grade notebooks given as bytes, by name: ``only`` some exercises, and ``naming`` the mistakes in them."""
     with tempfile.TemporaryDirectory(prefix="grader-verify-") as folder:
         results, files = Path(folder, "results"), []
         results.mkdir()
@@ -220,9 +174,9 @@ def grade(
             path = Path(folder, f"{name}.ipynb")
             path.write_bytes(data)
             files.append(SubmissionFile(name, path.name, path))
-        job = Job(
-            assignment.root, assignment.name, results, tuple(assignment.secrets), limits=Limits(cpu=3.0, wall=30.0)
-        )
+        limits = Limits(cpu=3.0, wall=30.0)
+        secrets = tuple(assignment.secrets)
+        job = Job(assignment.root, assignment.name, results, secrets, tuple(only), limits=limits, naming=naming)
         graded, trouble = batch.run(job, files, executor, workers, lambda done: None)
     if trouble:
         raise CourseError(f"{assignment.suite}: {trouble}")
@@ -277,7 +231,7 @@ def _wrong(
             for line in _failures(exercise):
                 yield f"{exercise.name}: right, and fails beside mistakes of other exercises: {line}"
         if any(check.verdict == "not_run" for check in exercise.checks):
-            yield f"{exercise.name}: not run; problem: {result.problem}, notes: {'; '.join(result.notes)}"
+            yield f"{exercise.name}: not run; problem: {result.problem}, notes: {'; '.join(map(str, result.notes))}"
 
 
 def _right(style: Mapping[str, Variant], result: SubmissionResult, counts: Counts) -> Iterator[str]:

@@ -4,48 +4,45 @@ An entry lists its sentences from the most telling to the plainest, and the firs
 For a hidden check only facts that cannot echo an input, a value or the student's output are let in (``_SAFE``, and
 what an entry names itself), so the plainer sentences are what such a check says; the last one needs none.
 
-Sentences are literal message ids with ``%(name)s`` for facts: Babel finds them by ``N_``, and ``translate`` looks them
-up. Facts may be a student's own text: they are put in as they stand, on one line and bounded.
+Sentences are literal message ids with ``%(name)s`` for facts: Babel finds them by ``N_``. Facts may be a student's own
+text: they are put in as they stand, on one line and bounded.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from grader.legible import plain
 from grader.model import Finding
-from grader.show import plain
+from grader.sentences import N_, Sentence, Text, joined, sentence
 
 __all__ = ["CODES", "message", "next_step"]
 
 _FACT = re.compile(r"%\((\w+)\)s")
 _LONGEST = 200  # characters of one fact
-_SAFE = frozenset({"what", "axis", "slices", "got_type", "expected_type", "got_dtype", "expected_dtype", "globals"})
-
-Translate = Callable[[str], str]
-
-
-def N_(text: str) -> str:
-    """Marks a sentence for translation."""
-    return text
+_SAFE = frozenset(
+    {"what", "axis", "slices", "step", "got_type", "expected_type", "got_dtype", "expected_dtype", "globals"}
+)
 
 
-def message(finding: Finding, *, hidden: bool = False, translate: Translate = str) -> str:
+def message(finding: Finding, *, hidden: bool = False) -> Sentence:
     """What happened, in one or two sentences. ``hidden`` withholds everything that could echo a check's inputs."""
     entry = _entry(finding)
-    facts = _facts(finding.facts, entry, hidden, translate)
-    said = _first((*entry.said, *_UNKNOWN.said), facts, translate)
-    return " ".join(filter(None, (said, _first((_GLOBALS,), facts, translate))))
+    facts = _facts(finding.facts, entry, hidden)
+    said = _first((*entry.said, _FAILED), facts) or Sentence(_FAILED)
+    also = _first((_GLOBALS,), facts)
+    return joined(said, also) if also else said
 
 
-def next_step(finding: Finding, *, hidden: bool = False, translate: Translate = str) -> str | None:
+def next_step(finding: Finding, *, hidden: bool = False) -> Sentence | None:
     """What to try next, or None where the message says it all."""
     entry = _entry(finding)
-    facts = _facts(finding.facts, entry, hidden, translate)
+    facts = _facts(finding.facts, entry, hidden)
     if "globals" in facts:
         entry = _CATALOGUE["global_read"]
-    return _first(entry.step, facts, translate)
+    return _first(entry.step, facts)
 
 
 class _Entry(NamedTuple):
@@ -60,32 +57,80 @@ def _entry(finding: Finding) -> _Entry:
     return _CATALOGUE.get(finding.code) or _FALLBACK.get(finding.reason, _UNKNOWN)
 
 
-def _facts(facts: Mapping[str, str], entry: _Entry, hidden: bool, translate: Translate) -> dict[str, str]:
+def _facts(facts: Mapping[str, Text], entry: _Entry, hidden: bool) -> dict[str, Text]:
     """The facts that may be shown and are not empty, fit to be put into a sentence."""
-    shown = {key: plain(str(value), _LONGEST) for key, value in facts.items()}
+    shown = {key: _fit(fact) for key, fact in facts.items()}
     if hidden:
-        shown = {key: value for key, value in shown.items() if key in _SAFE or key in entry.safe}
-    shown = {key: value for key, value in shown.items() if value}
-    what = shown.get("what", "the result")
+        allowed = {*_SAFE, *entry.safe}
+        shown = {key: fact for key, fact in shown.items() if key in allowed}
+    shown = {key: fact for key, fact in shown.items() if fact}
+    words = {key: Sentence(fact) if key in _PHRASES and isinstance(fact, str) else fact for key, fact in shown.items()}
+    if isinstance(axes := words.get("axes"), str):
+        first, _, second = axes.partition(" and ")
+        words["axes"] = sentence("%(first)s and %(second)s", first=first, second=second)
+    return {**words, "what": _what(str(shown.get("what", _RESULT)), str(shown.get("where", "")))}
+
+
+def _fit(fact: Text) -> Text:
+    """A fact on one line and bounded, and so are the facts of a sentence."""
+    if isinstance(fact, str):
+        return plain(fact, _LONGEST)
+    return Sentence(fact.text, {key: _fit(inner) for key, inner in fact.facts.items()}, fact.many)
+
+
+def _what(what: str, where: str) -> Sentence:
+    """What a sentence is about, fit to begin it: ``The result``, ``The gradient of w``, ``y``, each with its place."""
     if what.startswith("the "):
-        what = translate(what[0].upper() + what[1:])
-    shown["what"] = what + shown.get("where", "")
-    if "slices" in shown:
-        shown["slices"] = translate(shown["slices"])
-    return shown
+        what = what[0].upper() + what[1:]
+    for text, known in _ABOUT.items():
+        if found := known.fullmatch(what):
+            return sentence("%(what)s%(where)s", what=Sentence(text, found.groupdict()), where=where)
+    return sentence("%(what)s%(where)s", what=what, where=where)
 
 
-def _first(sentences: tuple[str, ...], facts: Mapping[str, str], translate: Translate) -> str | None:
-    """The first sentence whose facts are all there, filled."""
-    return next((translate(s) % facts for s in sentences if facts.keys() >= set(_FACT.findall(s))), None)
+def _first(sentences: tuple[str, ...], facts: Mapping[str, Text]) -> Sentence | None:
+    """The first sentence whose facts are all there, with these."""
+    for text in sentences:
+        names = set(_FACT.findall(text))
+        if facts.keys() >= names:
+            return Sentence(text, {key: fact for key, fact in facts.items() if key in names})
+    return None
 
 
-_WORDS = (N_("The result"), N_("rows"), N_("columns"), N_("channels"), N_("entries"))
+_RESULT = "the result"
+_PHRASES = ("slices", "step", "asked", "kind", "how")  # facts that may be words of ours: these are looked up
+_SLICES = (N_("rows"), N_("columns"), N_("channels"), N_("entries"), N_("too early"), N_("too late"))
 
+# What suites call the thing that they look at. Another name stays as it is.
+_ABOUT = {
+    text: re.compile(re.escape(text).replace(r"%\(name\)s", "(?P<name>.+)"))
+    for text in (
+        N_("The result"),
+        N_("The model"),
+        N_("The shape of the output"),
+        N_("The shape of the model's output"),
+        N_("The shape of the gradient of %(name)s"),
+        N_("The shape of %(name)s"),
+        N_("The gradient of %(name)s"),
+        N_("The tuple of gradients %(name)s"),
+        N_("The tuple %(name)s"),
+        N_("The type of the result"),
+        N_("The type of the exception"),
+        N_("The list of strides"),
+        N_("The set of inner sizes in the message"),
+        N_("The number of finite outputs"),
+        N_("The number of different rows of the output"),
+        N_("The number of different outputs of two new models"),
+        N_("The names of the parameters"),
+        N_("The names in %(name)s"),
+    )
+}
+
+_FAILED = N_("This check failed.")
 _GLOBALS = N_("Your code reads %(globals)s from the notebook, not only its arguments.")
 
 _UNKNOWN = _Entry(
-    (N_("This check failed."),),
+    (_FAILED,),
     (N_("Try your code on small inputs that you can work out by hand."),),
 )
 
@@ -290,6 +335,21 @@ _CATALOGUE: dict[str, _Entry] = {
             N_("%(what)s has another shape than expected: axis %(axis)s has another size."),
         ),
         (N_("What does axis %(axis)s stand for, and which input or argument gives it its size?"),),
+    ),
+    "size_of_images": _Entry(
+        (
+            N_(
+                "%(what)s has shape %(got_shape)s where %(expected_shape)s is expected: "
+                "the number of places along the height and the width is another one."
+            ),
+            N_("%(what)s has another height and another width than expected."),
+        ),
+        (
+            N_(
+                "Count by hand in how many places the kernel fits into one row: with the padding on both sides, "
+                "in steps of the stride, the first place included."
+            ),
+        ),
     ),
     "axis_gone": _Entry(
         (
@@ -551,6 +611,21 @@ _CATALOGUE: dict[str, _Entry] = {
         (N_("%(what)s is reversed along axis %(axis)s."),),
         (N_("In which direction do your indices run?"),),
     ),
+    "shifted": _Entry(
+        (
+            N_("%(what)s is right, but everything stands one place %(step)s along axis %(axis)s."),
+            N_("%(what)s is right, but everything stands one place off along axis %(axis)s."),
+        ),
+        (N_("Where does the first index, or the first window, begin: one place too early or too late?"),),
+    ),
+    "kernel_flipped": _Entry(
+        (N_("%(what)s is what the kernels give when they are flipped in both directions."),),
+        (N_("Mathematics flips the kernel in a convolution. Does `F.conv2d`?"),),
+    ),
+    "kernel_transposed": _Entry(
+        (N_("%(what)s is what the kernels give when their rows and columns are swapped."),),
+        (N_("Try a kernel that is not symmetric: do its rows still meet the rows of the image?"),),
+    ),
     "reread": _Entry(
         (N_("%(what)s holds the expected numbers, but they were reshaped while their axes were in another order."),),
         (N_("`reshape` and `view` keep the order in memory: `transpose` or `permute` first, then reshape."),),
@@ -708,6 +783,17 @@ _CATALOGUE: dict[str, _Entry] = {
             N_("Your code reads an attribute that is not there."),
         ),
         (N_("Is the name spelled as where it was set, and was it set before?"),),
+    ),
+    "no_forward": _Entry(
+        (N_("The module has no method `forward`, which a call of it runs."),),
+        (N_("Define `forward(self, x)` in the class: mind the spelling and the indentation."),),
+    ),
+    "no_operation": _Entry(
+        (
+            N_("An operator or function in your code does not work on numbers of this kind: %(text)s"),
+            N_("An operator or function in your code does not work on numbers of this kind."),
+        ),
+        (N_("`^`, `&`, `|` and `~` work on bits and on True and False; a power is `**`. Look at the dtypes too."),),
     ),
     "no_super_init": _Entry(
         (N_("A parameter was assigned before `nn.Module` was set up."),),

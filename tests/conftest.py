@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from grader.sandbox import wire
 from grader.sandbox.client import Engine, Limits, Policy, Worker
 from grader.source import to_python
+
+os.environ["LANGUAGE"] = "en"  # whoever runs the tests, and in the processes that they start
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,7 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "merged": (assert_close, IMAGES.flatten(2), IMAGES),
     "same count": (assert_close, torch.zeros(4, 3), torch.zeros(2, 6)),
     "size": (assert_close, IMAGES[:, :, :-1], IMAGES),
+    "size of images": (assert_close, IMAGES[:, :, 1:, :-1], IMAGES),
     "axis gone": (assert_close, X.sum(0), X),
     "axis gone unclear": (assert_close, S.sum(0), S),
     "axis left": (assert_close, IMAGES, IMAGES.sum(0)),
@@ -158,6 +159,10 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "zero slices": (assert_close, M * tensor([[0.0], [1], [0], [1]]), M),
     "equal slices": (assert_close, M[[2, 2, 2, 2]], M),
     "equal columns": (assert_close, M.sum(1, keepdim=True).expand(4, 3), M),
+    "shifted early": (assert_close, torch.cat([V[1:], tensor([9.0])]), V),
+    "shifted late": (assert_close, pad(IMAGES[:, :, :, :-1], (1, 0), value=7.5), IMAGES),
+    "kernel flipped": (partial(assert_close, instead={"kernel_flipped": lambda: X + 1}), X + 1, X),
+    "kernel transposed": (partial(assert_close, instead={"kernel_transposed": lambda: -X}), -X, X),
     "border": (assert_close, pad(IMAGES[:, :, 1:-1, 1:-1], (1, 1, 1, 1), value=7.5), IMAGES),
     "values": (assert_close, M + tensor([[0, 0, 0], [0, 0.5, 0.25], [0, 0, -2], [1, 0, 0]]), M),
     "values all": (assert_close, M.sin() + 2, M),
@@ -221,7 +226,7 @@ GOLDEN = {
 @pytest.mark.parametrize("name", CASES)
 def test_says(name: str) -> None:
     finding = finding_of(*CASES[name])
-    assert (finding.code, message(finding)) == GOLDEN[name]
+    assert (finding.code, str(message(finding))) == GOLDEN[name]
     assert finding.reason == "wrong"
     assert next_step(finding)
     for text in (finding.got, finding.expected):
@@ -327,9 +332,9 @@ def test_sums_of_many_terms_pass_in_any_order() -> None:
 
 def test_what_and_where_name_the_value() -> None:
     finding = finding_of(partial(assert_close, what="the loss"), tensor(1.0), tensor([1.0]))
-    assert message(finding) == "The loss has shape [] where [1] is expected: an axis of size 1 is missing."
+    assert str(message(finding)) == "The loss has shape [] where [1] is expected: an axis of size 1 is missing."
     finding = finding_of(partial(assert_close, what="out"), {"a": [X, -X]}, {"a": [X, X]})
-    assert message(finding) == "out['a'][1] has the opposite sign, and is right apart from that."
+    assert str(message(finding)) == "out['a'][1] has the opposite sign, and is right apart from that."
     assert finding.expected is not None
     assert finding.expected.startswith("float32 tensor of shape [2, 3]")
 
@@ -433,7 +438,7 @@ def test_any_two_tensors_are_equal_or_told_apart(pair: tuple[torch.Tensor, torch
     for check in (partial(assert_close, rtol=rtol), assert_equal):
         if finding := told(check, got, expected):
             assert finding.code in CODES
-            assert "%(" not in message(finding)
+            assert "%(" not in str(message(finding))
             true_of(finding, got, expected)
 
 
@@ -481,4 +486,21 @@ def test_any_two_plain_values_are_equal_or_told_apart(got: object, expected: obj
         check(expected, expected)
         if finding := told(check, got, expected):
             assert finding.code in CODES
-            assert len(message(finding)) < 1500
+            assert len(str(message(finding))) < 1500
+
+
+def test_what_other_checks_contradict_is_taken_back() -> None:
+    def found(code: str, **facts: str) -> Finding:
+        return Finding("wrong", code, {"what": "the loss", **facts})
+
+    root = finding_of(partial(assert_close, what="the loss"), tensor(1.3), tensor(1.69))
+    assert root.code == "root"
+    assert compare.settled(root, [root, found("value")]).code == "value"
+    assert compare.settled(root, [root, root, found("extra_axis"), Finding("wrong", "value", {"what": "w"})]) is root
+    assert compare.settled(found("flipped", axis="0"), [found("reordered")]).code == "reordered"
+    half = found("factor_half", factor="0.5")
+    assert compare.settled(half, [half, half]) is half
+    part = compare.settled(half, [half, found("factor_one_over_size", factor="0.125", size="8")])
+    assert str(message(part)) == "The loss is 0.5 = 1/2 times what is expected."
+    double = compare.settled(found("factor_two", factor="2"), [half, found("factor_two", factor="2")])
+    assert str(message(double)) == "The loss is 2 times what is expected."

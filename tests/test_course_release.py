@@ -44,6 +44,8 @@ def test_a_course_in_order(root: Path) -> None:
          "double: its prompt needs English and Chinese"),
         ("Every number of the list `x`, twice as large, in a new list of the same length.", "",
          "double: its prompt needs English and Chinese"),
+        ("Read again: “Twice Two”.", "", "double: its prompt needs a line “Read again: ...”"),
+        ("重读：", "", "double: its prompt needs a line “Read again: ...”"),
         ("### 1. `double(x)`", "Double.", "double: no prompt with a heading above its cell"),
         ("**为什么？** 空列表会变成什么？为什么这样是对的？请用一句话回答。", "",
          "why-double: the written question needs English and Chinese"),

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from sqlalchemy import create_engine, text
 
-from grader import record, report
+from grader import public, record
 from grader.cli import main
 from grader.course import Assignment
 from grader.coursedir import Folders, Handin, fill, handin
@@ -336,7 +336,7 @@ def test_the_folders_are_what_nbgrader_looks_for(own):
     assert "Model answer" in sources[4]
     assert sources[5] == "print('mine')"
     assert "1 of 1 points" in notebook.cells[2].outputs[0].data["text/plain"]
-    assert record.result_of(notebook) == report.public_result(graded("ada"))
+    assert record.result_of(notebook) == public.public_result(graded("ada"))
     feedback = own.root / "feedback" / "ada" / "tiny"
     for place in (folder, feedback):
         assert (place / "timestamp.txt").read_text() == "2026-02-02 12:00:00 UTC"

@@ -81,6 +81,8 @@ def test_a_student_without_the_hidden_checks_sees_what_is_left(tmp_path):
     assert "2 of 2 public points, 1 more after submission" in done.stdout
     assert "mse" not in done.stdout  # -k knows exercises, whatever their checks are called
     (work / "ch17.ipynb").write_text(json.dumps({"cells": []}))
+    command += ["--lang", "zh"]
     done = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 4
+    assert "笔记本中没有 ch17 的任何一道题" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -56,6 +56,8 @@ def vector_in_a_cell() -> None:
 
 SLIPS: list[tuple[str, str, Callable[[], object]]] = [
     ("product", "shape_error", lambda: X @ W),
+    ("power", "no_operation", lambda: X ^ 2),
+    ("no forward", "no_forward", lambda: nn.Module()(X)),
     ("sum", "shape_error", lambda: X + torch.ones(5)),
     ("expand", "shape_error", lambda: X.expand(7, 4)),
     ("bmm", "shape_error", lambda: torch.bmm(torch.ones(2, 3, 4), torch.ones(2, 5, 4))),
@@ -123,7 +125,7 @@ def test_knows(code: str, slip: Callable[[], object]) -> None:
     assert found == code
     assert found in CODES
     assert facts["type"] == type(caught.value).__name__
-    assert message(Finding("raised", found, facts)).isprintable()
+    assert str(message(Finding("raised", found, facts))).isprintable()
 
 
 def test_facts_from_the_text() -> None:

@@ -5,33 +5,33 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-import http.server
 import itertools
 import json
 import re
-import shutil
-import subprocess
-import threading
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, get_args
 
 import jsonschema  # type: ignore[import-untyped]
 import msgspec
 import pytest
+import torch
 
-from grader import report
+from grader import exports, legible, pages, public, report, roster
+from grader.contrast import contrast
+from grader.languages import LANGUAGES
 from grader.model import (
     FLAGS,
     REASONS,
     CallShown,
     CheckResult,
+    Contrast,
     Exercise,
     ExerciseResult,
     ExerciseVerdict,
     Flag,
     Frame,
+    Grid,
     Shown,
     SubmissionResult,
 )
@@ -135,6 +135,7 @@ HIDDEN = failed(
     expected=SECRET,
     call=CallShown(SECRET, (Shown(SECRET, SECRET),), SECRET),
     frames=(Frame(SECRET, 3, SECRET),),
+    contrast=Contrast(Grid((1,), (SECRET,)), Grid((1,), (SECRET,)), Grid((1,), (SECRET,)), ("1",), 1, 1),
 )
 STUB = [
     failed(f"test_dense_{i}", title, "`dense` is not written yet.", reason="missing", next_step="Replace the stub.")
@@ -195,8 +196,10 @@ def hostile_submission(text: str) -> SubmissionResult:
         expected=text,
         call=CallShown(text, (Shown(text, text),), text),
         frames=(Frame(text, 1, text),) * 20,
+        contrast=Contrast(Grid((1, 2), (text, "0")), Grid((), (text,)), None),
     )
-    checks = (check, msgspec.structs.replace(check, hidden=True, verdict="passed"), NOT_RUN)
+    plain = msgspec.structs.replace(check, contrast=None)
+    checks = (check, plain, msgspec.structs.replace(check, hidden=True, verdict="passed"), NOT_RUN)
     exercises = (ExerciseResult(text, 0.0, 1.0, "failed", checks, text, text),)
     return SubmissionResult(text, text, text, "graded", 0.0, 1.0, get_args(Flag), text, exercises, (text,) * 3, text)
 
@@ -229,7 +232,7 @@ def a_class() -> list[SubmissionResult]:
 
 
 class Page(HTMLParser):
-    """Tags, attributes and text of a page, and the text of its own style element."""
+    """Tags, attributes and text of a page, and the text of its own style and script."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -237,12 +240,13 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.text = ""
         self.style = ""
+        self.script = ""
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in {"meta", "link", "rect", "line", "br", "hr"}:
+        if tag not in {"meta", "link", "rect", "br", "hr", "input"}:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -254,6 +258,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] == "style":
             self.style += data
+        elif self.open and self.open[-1] == "script":
+            self.script += data
         else:
             self.text += data
 
@@ -263,14 +269,18 @@ class Page(HTMLParser):
 
 TAGS = """
 html head meta link title style body header main footer section article h1 h2 h3 h4 p strong em span a code pre div
-table caption thead tbody tr th td ul ol li dl dt dd details summary svg rect text line figure figcaption
+table caption thead tbody tr th td ul ol li dl dt dd details summary svg g rect path text figure figcaption
+label input nav
 """
+OURS = (pages.templates_dir() / "class.js").read_text(encoding="utf-8")
 
 
 def assert_harmless(html: str) -> Page:
     page = Page(html)
     html.encode("utf-8")
-    assert {tag for tag, _ in page.tags} <= set(TAGS.split())
+    assert {tag for tag, _ in page.tags} <= {*TAGS.split(), "script"}
+    assert page.script in ("", OURS)
+    assert sum(tag == "script" for tag, _ in page.tags) == (page.script == OURS)
     names = {name for _, attributes in page.tags for name in attributes}
     assert not {name for name in names if name.startswith("on") or name in ("src", "style", "action", "srcdoc")}
     assert sum(tag == "style" for tag, _ in page.tags) == 1
@@ -287,22 +297,22 @@ def assert_harmless(html: str) -> Page:
 
 
 def test_public_view_withholds_what_can_echo_a_hidden_input() -> None:
-    view = report.public_view(HIDDEN)
+    view = public.public_view(HIDDEN)
     assert SECRET not in msgspec.json.encode(view).decode()
-    assert (view.call, view.got, view.expected, view.frames) == (None, None, None, ())
+    assert (view.call, view.got, view.expected, view.frames, view.contrast) == (None, None, None, (), None)
     assert (view.message, view.next_step, view.diagnosis) == (HIDDEN.message, HIDDEN.next_step, HIDDEN.diagnosis)
-    assert report.public_view(WRONG_MSE) == WRONG_MSE
+    assert public.public_view(WRONG_MSE) == WRONG_MSE
     broken = CheckResult("t", "not_run", reason="engine", message=SECRET, hidden=True)
-    assert report.public_view(broken).message is None
+    assert public.public_view(broken).message is None
 
 
 def test_nothing_tells_what_a_hidden_check_withholds(tmp_path: Path) -> None:
     result = submission()
-    report.write_grades_csv([result], tmp_path / "grades.csv")
+    exports.write_grades_csv([result], tmp_path / "grades.csv")
     outputs = [
         student_page(result),
-        report.class_page([result], EXERCISES, {}),
-        report.results_line(result).decode(),
+        roster.class_page([result], EXERCISES, {}),
+        exports.results_line(result).decode(),
         (tmp_path / "grades.csv").read_text(),
     ]
     assert not [text for text in outputs if SECRET in text]
@@ -330,11 +340,11 @@ def test_nothing_tells_what_a_hidden_check_withholds(tmp_path: Path) -> None:
     ],
 )
 def test_legible(text: str, expected: str) -> None:
-    assert report.legible(text) == expected
+    assert legible.legible(text) == expected
 
 
 def test_names_that_differ_stay_different() -> None:
-    lines = {report.results_line(submission(name)) for name in ("a", "a\x1b[0m", "a\u200b", "a\udcff")}
+    lines = {exports.results_line(submission(name)) for name in ("a", "a\x1b[0m", "a\u200b", "a\udcff")}
     assert len(lines) == 4
 
 
@@ -342,15 +352,15 @@ def test_names_that_differ_stay_different() -> None:
     ("value", "text"), [(2.0, "2"), (0.1 + 0.2, "0.3"), (1 / 3, "0.3333"), (-0.0, "0"), (1e6, "1000000")]
 )
 def test_number(value: float, text: str) -> None:
-    assert report.number(value) == text
+    assert legible.number(value) == text
 
 
 def test_code_in_backticks_is_escaped_first() -> None:
-    assert report.ticked("`a<b>` & c") == "<code>a&lt;b&gt;</code> &amp; c"
+    assert legible.ticked("`a<b>` & c") == "<code>a&lt;b&gt;</code> &amp; c"
 
 
 def test_every_code_has_words() -> None:
-    words: Any = report._environment().get_template("words.html.j2").module
+    words: Any = pages._environment().get_template("words.html.j2").module
     assert set(words.flags) == set(FLAGS)
     assert all(set(flag) == {"label", "student", "instructor"} for flag in words.flags.values())
     assert set(words.reasons) == set(REASONS)
@@ -362,22 +372,22 @@ def test_every_code_has_words() -> None:
 
 
 def test_schema_file_is_up_to_date() -> None:
-    assert SCHEMA_FILE.read_text() == report.schema_text(), (
-        "write grader.report.schema_text() to docs/results.schema.json"
+    assert SCHEMA_FILE.read_text() == exports.schema_text(), (
+        "write grader.exports.schema_text() to docs/results.schema.json"
     )
 
 
 @pytest.mark.parametrize("result", [submission(), ungradable(), *map(hostile_submission, HOSTILE)])
 def test_lines_fit_the_schema(result: SubmissionResult) -> None:
-    line = report.results_line(result)
+    line = exports.results_line(result)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
-    jsonschema.Draft202012Validator(report.schema()).validate(json.loads(line))
-    assert line == report.results_line(result)
+    jsonschema.Draft202012Validator(exports.schema()).validate(json.loads(line))
+    assert line == exports.results_line(result)
 
 
 def test_line_holds_the_fixed_fields_and_no_more_than_it_may() -> None:
-    line = json.loads(report.results_line(submission(printed="printed", notes=("took 3 s",))))
+    line = json.loads(exports.results_line(submission(printed="printed", notes=("took 3 s",))))
     assert " ".join(line) == "schema assignment student notebook status score max_score flags problem exercises"
     assert " ".join(line["exercises"][1]) == "name score max_score verdict checks"
     assert line["exercises"][1]["checks"][0] == {
@@ -397,7 +407,7 @@ def test_line_holds_the_fixed_fields_and_no_more_than_it_may() -> None:
 def test_addresses_are_masked() -> None:
     check = failed("t", "t", "It raised TypeError: <Lin object at 0x7f1234567890>")
     result = submission(exercises=(answer(RELU, 0.0, "failed", [check]),))
-    assert "<Lin object at 0x…>" in report.results_line(result).decode()
+    assert "<Lin object at 0x…>" in exports.results_line(result).decode()
     assert "0x7f1234567890" not in student_page(result)
 
 
@@ -409,7 +419,7 @@ def read_csv(path: Path) -> list[list[str]]:
 def test_csv(tmp_path: Path) -> None:
     path = tmp_path / "grades.csv"
     other = answer(MSE, 0.0, "not_run", [])
-    report.write_grades_csv([submission(), submission("cleo", exercises=(other,)), ungradable(), a_class()[-1]], path)
+    exports.write_grades_csv([submission(), submission("cleo", exercises=(other,)), ungradable(), a_class()[-1]], path)
     rows = read_csv(path)
     assert rows == [
         ["student", "status", "score", "max_score", "relu", "mse", "matmul_loops", "dense"],
@@ -423,7 +433,7 @@ def test_csv(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", "\n=1"])
 def test_csv_holds_no_formula(name: str, tmp_path: Path) -> None:
     path = tmp_path / "grades.csv"
-    report.write_grades_csv([submission(name)], path)
+    exports.write_grades_csv([submission(name)], path)
     cell = read_csv(path)[1][0]
     assert cell.startswith("'")
 
@@ -449,7 +459,7 @@ def test_a_failed_check_is_told_whole() -> None:
         "cell 12, line 6",
         "c[i, j] += a[i, k] * b[k, j]",
         "负数变成零",
-        "任意形状的张量",
+        "A tensor of any shape.",
         "epoch 2: 0.281",
         "That is not your fault; your instructor has been told.",
         "3 checks failed for the same reason",
@@ -457,6 +467,45 @@ def test_a_failed_check_is_told_whole() -> None:
         "Cell 14 is not valid Python",
     ]:
         assert str(part) in text, part
+
+
+def with_tensors(got: torch.Tensor, expected: torch.Tensor, right: torch.Tensor | None) -> str:
+    check = msgspec.structs.replace(WRONG_MSE, got="head\nrest", contrast=contrast(got, expected, right))
+    return student_page(submission(exercises=(answer(MSE, 0.0, "failed", [check]),)))
+
+
+def test_small_tensors_stand_side_by_side() -> None:
+    got, expected = torch.tensor([[1.0, 2.5], [0.0, 8.0]]), torch.tensor([[1.0, 2.0], [0.0, 4.0]])
+    html = with_tensors(got, expected, got == expected)
+    assert re.findall(r'<table class="tensor (\w+)">', html) == ["got", "expected", "delta"]
+    assert re.findall(r'<td class="off(\d)">(.*?)</td>', html) == [("3", "2.5"), ("4", "8."), ("3", "0.5"), ("4", "4")]
+    assert "head" in html
+    assert "rest" not in html
+
+
+def test_tensors_of_different_shapes_stand_side_by_side_uncoloured() -> None:
+    html = with_tensors(torch.ones(3, 1), torch.ones(3), None)
+    assert re.findall(r'<table class="tensor (\w+)">', html) == ["got", "expected"]
+    assert 'class="off' not in html
+
+
+def test_of_large_tensors_a_map_shows_where_they_differ() -> None:
+    expected = torch.ones(2, 3, 5, 7)
+    got = expected.clone()
+    got[1, 2, 0, 3:5] = float("nan")
+    html = with_tensors(got, expected, got == expected)
+    assert re.findall(r'<rect class="off(\d)" x="(\d+)" y="(\d+)" width="(\d+)"', html) == [("4", "17", "5", "2")]
+    assert "2 of 210 elements are wrong" in html
+
+
+def test_what_to_read_again_stands_beside_the_finding_alone() -> None:
+    read = msgspec.structs.replace(
+        MSE, prompt=MSE.prompt + "\n\nRead again: “A Layer”.\n\n均方误差。\n\n重读：“A Layer”（一层）。"
+    )
+    html = report.student_page(submission(), [read])
+    assert html.count("“A Layer”") == 1
+    assert "<strong>Read again:</strong> “A Layer”" in html
+    assert "“A Layer”（一层）" in report.student_page(submission(), [read], LANGUAGES["zh"])
 
 
 def test_the_line_that_raised_is_marked_in_the_source() -> None:
@@ -486,25 +535,27 @@ def test_an_exercise_left_out_of_the_run_is_nobodys_fault() -> None:
 
 def test_unconfined_is_said_on_both_pages() -> None:
     result = submission(flags=("unconfined",))
-    for html in (student_page(result), report.class_page([result], EXERCISES, {})):
+    for html in (student_page(result), roster.class_page([result], EXERCISES, {})):
         assert "Graded without the whole sandbox." in Page(html).text
 
 
 def test_class_page() -> None:
     results = a_class()
     links = {result.student: f"feedback/{result.student}/ch17/ch17.html" for result in results}
-    page = assert_harmless(report.class_page(results, EXERCISES, links))
-    for part in ["Look at these first", "patches or inspects", "JSON ends in the middle", "3× factor", "late"]:
+    page = assert_harmless(roster.class_page(results, EXERCISES, links))
+    for part in ["Look at these first", "patches or inspects", "JSON ends in the middle", "late"]:
         assert part in page.text, part
     assert "./feedback/%E6%9D%8E%E9%9B%B7%20%231/ch17/ch17.html" in page.attributes("href")
     assert re.search(r"1 of 4 · 25 %", page.text)
+    assert "3 of 4 mse gives a result 8 times too large" in page.text
+    assert "./feedback/ada/ch17/ch17.html#exercise-2" in page.attributes("href")
     table = page.text.partition("Every submission")[2]
     order = [table.index(name) for name in ("ada", "bob", "eve", "late", "zoë", "李雷 #1")]
     assert order == sorted(order)
 
 
 def test_class_page_of_nobody() -> None:
-    assert "No submissions" in Page(report.class_page([], EXERCISES, {})).text
+    assert "No submissions" in Page(roster.class_page([], EXERCISES, {})).text
 
 
 @pytest.mark.parametrize(
@@ -520,7 +571,7 @@ def test_class_page_of_nobody() -> None:
     ],
 )
 def test_links_stay_here(path: str, href: str) -> None:
-    html = report.class_page([submission("x")], EXERCISES, {"x": path})
+    html = roster.class_page([submission("x")], EXERCISES, {"x": path})
     assert href in assert_harmless(html).attributes("href")
 
 
@@ -533,8 +584,8 @@ def test_student_text_is_text(text: str, tmp_path: Path) -> None:
     assert_harmless(report.student_page(result, [Exercise(text, text, 1.0, text, text)]))
     assert_harmless(student_page(msgspec.structs.replace(result, status="ungradable")))
     assert_harmless(student_page(msgspec.structs.replace(result, status="error")))
-    assert_harmless(report.class_page([result], EXERCISES, {text: "feedback/" + text[:300]}))
-    report.write_grades_csv([result], tmp_path / "grades.csv")
+    assert_harmless(roster.class_page([result], EXERCISES, {text: "feedback/" + text[:300]}))
+    exports.write_grades_csv([result], tmp_path / "grades.csv")
     assert "49 " not in Page(html).text
 
 
@@ -551,19 +602,27 @@ def test_no_source_makes_the_highlighter_slow(char: str) -> None:
     assert_harmless(student_page(submission(exercises=(answer(RELU, 0.0, "failed", [], source),))))
 
 
-def test_policy_allows_the_page_its_own_style_and_nothing_else() -> None:
-    for html in (student_page(submission()), report.class_page(a_class(), EXERCISES, {})):
+def test_policy_allows_what_is_ours_and_nothing_else() -> None:
+    for html in (student_page(submission()), roster.class_page(a_class(), EXERCISES, {})):
         page = assert_harmless(html)
-        digest = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
-        policy = next(a["content"] for tag, a in page.tags if tag == "meta" and "http-equiv" in a)
-        assert policy == (
-            f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+        style, script = (
+            f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+            for text in (page.style, page.script)
         )
+        allowed = f"style-src {style};" + (f" script-src {script};" if page.script else "")
+        policy = next(a["content"] for tag, a in page.tags if tag == "meta" and "http-equiv" in a)
+        assert policy == f"default-src 'none'; {allowed} img-src data:; base-uri 'none'; form-action 'none'"
         assert not re.search(r"url\(|@import|expression", page.style)
 
 
+def test_only_the_class_page_has_a_script_and_it_never_makes_markup_of_text() -> None:
+    assert Page(student_page(submission())).script == ""
+    assert Page(roster.class_page(a_class(), EXERCISES, {})).script == OURS
+    assert not re.search("innerHTML|outerHTML|insertAdjacent|document.write|eval|Function|import|fetch|src|href", OURS)
+
+
 def test_structure_is_accessible() -> None:
-    for html in (student_page(submission()), report.class_page(a_class(), EXERCISES, {})):
+    for html in (student_page(submission()), roster.class_page(a_class(), EXERCISES, {})):
         page = Page(html)
         tags = [tag for tag, _ in page.tags]
         assert (tags.count("h1"), tags.count("main")) == (1, 1)
@@ -585,7 +644,7 @@ def _luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_colours_have_contrast(theme: int) -> None:
-    style = (report.templates_dir() / "report.css").read_text()
+    style = (pages.templates_dir() / "report.css").read_text()
     colours = dict(re.findall(r"--([\w-]+): (#\w{6})", style.split(":root")[1 + theme]))
     texts = ["text", "quiet", "link", "passed", "partial", "failed", "keyword", "string", "literal", "name"]
     grounds = ["page", "card", "sunk", "failed-wash", "partial-wash", "next-wash", "mark"]
@@ -593,85 +652,3 @@ def test_colours_have_contrast(theme: int) -> None:
         for ground in grounds:
             light, dark = sorted((_luminance(colours[text]), _luminance(colours[ground])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# In a browser
-
-
-class Visits(http.server.BaseHTTPRequestHandler):
-    """Notes every path that is asked for."""
-
-    seen: ClassVar[list[str]] = []
-
-    def do_GET(self) -> None:
-        self.seen.append(self.path)
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@pytest.fixture
-def visited() -> Iterator[tuple[str, list[str]]]:
-    """A server of our own: its address, and what a page asked it for."""
-    Visits.seen = []
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Visits) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", Visits.seen
-        server.shutdown()
-
-
-def dom(html: str, folder: Path) -> str:
-    """The page's DOM after Chromium has loaded it."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on PATH: install it to run the browser tests")
-    page = folder / "page.html"
-    page.write_text(html, encoding="utf-8")
-    options = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking"
-    command = [chromium, *options.split(), f"--user-data-dir={folder / 'profile'}", "--dump-dom", page.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-
-
-def attack(address: str) -> str:
-    """Markup that marks the document if it runs, and asks ``address`` for something if it is markup at all."""
-    mark = "document.documentElement.dataset.ran=1"
-    return (
-        f"</title></style></pre></code><script>{mark}</script><img src='{address}/image' onerror='{mark}'>"
-        f"<svg onload='{mark}'></svg><link rel=stylesheet href='{address}/style'><iframe src='{address}/frame'>"
-        f"</iframe><style>body{{background:url({address}/background)}}</style>"
-        f"<meta http-equiv=refresh content='0;{address}/go'>"
-    )
-
-
-@pytest.mark.browser
-def test_the_attack_works_on_a_page_that_allows_it(visited: tuple[str, list[str]], tmp_path: Path) -> None:
-    address, seen = visited
-    assert "data-ran" in dom(f"<!doctype html><title>x</title>{attack(address).partition('<meta')[0]}", tmp_path)
-    assert "/image" in seen
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("page", ["student", "ungradable", "class"])
-def test_injected_markup_neither_runs_nor_loads(page: str, visited: tuple[str, list[str]], tmp_path: Path) -> None:
-    address, seen = visited
-    result = hostile_submission(attack(address))
-    if page == "class":
-        html = report.class_page([result], EXERCISES, {result.student: "x.html"})
-    else:
-        html = student_page(result if page == "student" else msgspec.structs.replace(result, status="ungradable"))
-    loaded = dom(html, tmp_path)
-    assert "<h1>&lt;/title&gt;" in loaded
-    assert "data-ran" not in loaded.partition(">")[2].partition(">")[0]
-    assert seen == []
-
-
-@pytest.mark.browser
-def test_the_policy_holds_even_for_raw_markup(visited: tuple[str, list[str]], tmp_path: Path) -> None:
-    address, seen = visited
-    raw = attack(address).partition("<meta")[0]  # a policy cannot forbid a refresh; escaping does
-    loaded = dom(student_page(submission()).replace("<main>", raw + "<main>"), tmp_path)
-    assert "<script>" in loaded
-    assert '<html lang="en">' in loaded
-    assert seen == []

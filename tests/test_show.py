@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import tensor
 
-from grader.show import LIMIT, plain, show, type_text
+from grader.legible import plain
+from grader.show import LIMIT, show, type_text
 
 
 class Handle:

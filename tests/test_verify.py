@@ -8,8 +8,10 @@ import shutil
 import pytest
 
 from grader.cli import main
+from grader.composed import compose, reference_answers
 from grader.course import Course, CourseError
-from grader.verify import Mistake, compose, hollow, mistakes, reference_answers, rounds, variants
+from grader.mistakes import Mistake, mistakes
+from grader.verify import hollow, rounds, variants
 from tests.test_sandbox import ROOT
 from tests.tiny import edit, exercise, tiny
 

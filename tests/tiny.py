@@ -16,7 +16,11 @@ PROMPT = """### {row}. `{signature}`
 
 Every number of the list `x`, twice as large, in a new list of the same length.
 
-把列表 `x` 里的每个数都乘以二，放进一个长度相同的新列表。"""
+Read again: “Twice Two”.
+
+把列表 `x` 里的每个数都乘以二，放进一个长度相同的新列表。
+
+重读：“Twice Two”（二的两倍）。"""
 WHY = """**Why?** What becomes of an empty list, and why is that right? Answer in one sentence.
 
 **为什么？** 空列表会变成什么？为什么这样是对的？请用一句话回答。

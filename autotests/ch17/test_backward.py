@@ -27,7 +27,10 @@ def last_layer(randn, bs, n_hidden):
 
 @pytest.mark.exercise("chain_rule", points=0.5)
 def test_chain_rule(student):
-    """The derivative of (3x + 1)**2, and that of 5(x**2) + 2."""
+    """The derivative of (3x + 1)**2, and that of 5(x**2) + 2.
+
+    (3x + 1)**2 的导数，以及 5(x**2) + 2 的导数。
+    """
     derivative = student.chain_rule(function("2 * x"), function("3 * x + 1"), function("3"))
     for x, expected in ((0.0, 6.0), (1.0, 24.0), (-2.0, -30.0)):
         assert_close(derivative(x), expected)
@@ -38,7 +41,10 @@ def test_chain_rule(student):
 
 @pytest.mark.exercise("chain_rule", points=0.5)
 def test_chain_rule_inner_and_outer(student):
-    """g is the outer function, f the inner one: (x**2 + 1)**3."""
+    """g is the outer function, f the inner one: (x**2 + 1)**3.
+
+    g 是外层函数，f 是内层函数：(x**2 + 1)**3。
+    """
     derivative = student.chain_rule(function("3 * x ** 2"), function("x ** 2 + 1"), function("2 * x"))
     for x, expected in ((1.0, 24.0), (2.0, 300.0), (-1.0, -24.0), (0.0, 0.0)):
         assert_close(derivative(x), expected)
@@ -46,7 +52,10 @@ def test_chain_rule_inner_and_outer(student):
 
 @pytest.mark.exercise("mse_lin_grads", points=0.5)
 def test_mse_lin_grads_of_input(student, randn):
-    """The first gradient is the one for `l2`, [bs, n_hidden]."""
+    """The first gradient is the one for `l2`, [bs, n_hidden].
+
+    第一个梯度是 `l2` 的梯度，形状为 [bs, n_hidden]。
+    """
     for bs in (5, 2):
         tensors = last_layer(randn, bs, 3)
         assert_close(student.mse_lin_grads(*tensors)[0], gradients(*tensors)[0], what="the gradient of l2")
@@ -54,7 +63,10 @@ def test_mse_lin_grads_of_input(student, randn):
 
 @pytest.mark.exercise("mse_lin_grads", points=0.5)
 def test_mse_lin_grads_of_weights(student, randn):
-    """The second gradient is the one for `w2`, [n_hidden, 1]."""
+    """The second gradient is the one for `w2`, [n_hidden, 1].
+
+    第二个梯度是 `w2` 的梯度，形状为 [n_hidden, 1]。
+    """
     for bs in (4, 7):
         tensors = last_layer(randn, bs, 3)
         assert_close(student.mse_lin_grads(*tensors)[1], gradients(*tensors)[1], what="the gradient of w2")
@@ -62,7 +74,10 @@ def test_mse_lin_grads_of_weights(student, randn):
 
 @pytest.mark.exercise("mse_lin_grads", points=0.5)
 def test_mse_lin_grads_of_bias(student, randn):
-    """The third gradient is the one for `b2`, [1]."""
+    """The third gradient is the one for `b2`, [1].
+
+    第三个梯度是 `b2` 的梯度，形状为 [1]。
+    """
     for bs in (3, 6):
         tensors = last_layer(randn, bs, 4)
         assert_close(student.mse_lin_grads(*tensors)[2], gradients(*tensors)[2], what="the gradient of b2")
@@ -70,7 +85,10 @@ def test_mse_lin_grads_of_bias(student, randn):
 
 @pytest.mark.exercise("mse_lin_grads", points=0.5)
 def test_mse_lin_grads_without_autograd(student, randn):
-    """The gradients are your own: no autograd."""
+    """The gradients are your own: no autograd.
+
+    梯度由你自己推导，不用自动求导。
+    """
     tensors = last_layer(randn, 4, 2)
     with student.watching() as seen:
         got = student.mse_lin_grads(*tensors)

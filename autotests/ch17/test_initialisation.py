@@ -20,7 +20,10 @@ def assert_magnitude(got, expected):
 
 @pytest.mark.exercise("activation_std", points=0.5)
 def test_activation_std_grows(student):
-    """Scale 1: the standard deviation grows with every product, far beyond float32 after many."""
+    """Scale 1: the standard deviation grows with every product, far beyond float32 after many.
+
+    缩放系数为 1：标准差每乘一次都会增大，乘很多次之后远远超出 float32 的范围。
+    """
     assert_magnitude(student.activation_std(1.0, 0, 128, 3), 1.0)
     assert_magnitude(student.activation_std(1.0, 10, 128, 3), 3.4e10)
     many = number(student.activation_std(1.0, 50, 100, 3))
@@ -30,14 +33,20 @@ def test_activation_std_grows(student):
 
 @pytest.mark.exercise("activation_std", points=0.5)
 def test_activation_std_shrinks(student):
-    """A small scale: the standard deviation shrinks with every product."""
+    """A small scale: the standard deviation shrinks with every product.
+
+    缩放系数很小：标准差每乘一次都会减小。
+    """
     assert_magnitude(student.activation_std(0.01, 10, 128, 5), 3.4e-10)
     assert_magnitude(student.activation_std(0.02, 4, 100, 5), 1.6e-3)
 
 
 @pytest.mark.exercise("activation_std", points=0.5)
 def test_activation_std_seed(student):
-    """The same seed gives the same result again, another seed another one."""
+    """The same seed gives the same result again, another seed another one.
+
+    同一个种子给出同样的结果，不同的种子给出不同的结果。
+    """
     results = [number(student.activation_std(0.1, 5, 64, seed)) for seed in (1, 2, 1)]
     for result in results:
         assert_magnitude(result, 0.328)
@@ -49,14 +58,20 @@ def test_activation_std_seed(student):
 
 @pytest.mark.exercise("init_scale", points=0.25)
 def test_init_scale(student):
-    """The scale for a layer with a ReLU after it, and for one without."""
+    """The scale for a layer with a ReLU after it, and for one without.
+
+    后面有 ReLU 的层和没有 ReLU 的层各自的缩放系数。
+    """
     for n_in, relu, expected in ((100, False, 0.1), (50, True, 0.2), (4, False, 0.5), (8, True, 0.5)):
         assert_close(number(student.init_scale(n_in, relu)), expected)
 
 
 @pytest.mark.exercise("init_scale", points=0.25)
 def test_init_scale_without_torch(student):
-    """No torch is needed for one number."""
+    """No torch is needed for one number.
+
+    只算一个数，不需要 torch。
+    """
     with student.watching() as seen:
         scale = student.init_scale(200, True)
     assert_close(number(scale), 0.1)

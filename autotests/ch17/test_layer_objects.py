@@ -59,7 +59,10 @@ def assert_raises(name, function, *args):
 
 @pytest.mark.exercise("Relu", points=0.5)
 def test_relu_layer_forward(student, randn):
-    """Called, it gives the ReLU of its input, and keeps both as `inp` and `out`."""
+    """Called, it gives the ReLU of its input, and keeps both as `inp` and `out`.
+
+    调用时给出输入的 ReLU，并把两者保存为 `inp` 和 `out`。
+    """
     for shape in ((5, 4), (6,)):
         layer, inp = student.Relu(), randn(*shape)
         assert_close(layer(inp), inp.clamp_min(0))
@@ -69,7 +72,10 @@ def test_relu_layer_forward(student, randn):
 
 @pytest.mark.exercise("Relu", points=0.5)
 def test_relu_layer_backward(student, randn):
-    """`backward()` lets `out.g` through to `inp.g` where the input was positive."""
+    """`backward()` lets `out.g` through to `inp.g` where the input was positive.
+
+    `backward()` 在输入为正处让 `out.g` 传到 `inp.g`。
+    """
     layer, inp, d = student.Relu(), randn(5, 4), randn(5, 4)
     layer(inp)
     layer.out.g = d
@@ -79,7 +85,10 @@ def test_relu_layer_backward(student, randn):
 
 @pytest.mark.exercise("layer_classes", points=0.5)
 def test_lin_class(student, randn):
-    """`Lin` gives `inp @ w + b`, and its `backward` sets the gradients of `inp`, `w` and `b`."""
+    """`Lin` gives `inp @ w + b`, and its `backward` sets the gradients of `inp`, `w` and `b`.
+
+    `Lin` 给出 `inp @ w + b`，它的 `backward` 设置 `inp`、`w` 和 `b` 的梯度。
+    """
     inp, w, b, d = linear(randn, 5, 3, 2)
     layer = student.Lin(w, b)
     out = layer(inp)
@@ -91,7 +100,10 @@ def test_lin_class(student, randn):
 
 @pytest.mark.exercise("layer_classes", points=0.5)
 def test_mse_class(student, randn):
-    """`Mse` gives the mean squared error, and its `backward` sets the gradient of `inp`."""
+    """`Mse` gives the mean squared error, and its `backward` sets the gradient of `inp`.
+
+    `Mse` 给出均方误差，它的 `backward` 设置 `inp` 的梯度。
+    """
     for bs in (6, 3):
         layer, inp, targ = student.Mse(), randn(bs, 1), randn(bs)
         loss, expected = mean_squared(inp, targ)
@@ -102,7 +114,10 @@ def test_mse_class(student, randn):
 
 @pytest.mark.exercise("layer_classes", points=0.25)
 def test_model_loss(student, randn):
-    """`Model`, called on inputs and targets, gives the loss."""
+    """`Model`, called on inputs and targets, gives the loss.
+
+    用输入和目标调用 `Model`，得到损失。
+    """
     for sizes in ((5, 3, 4), (2, 6, 3)):
         weights, x, targ = net(randn, *sizes)
         model = student.Model(*weights)
@@ -111,7 +126,10 @@ def test_model_loss(student, randn):
 
 @pytest.mark.exercise("layer_classes", points=0.5)
 def test_model_gradients(student, randn):
-    """`backward` of the `Model` sets the gradients of all weights, biases and the input."""
+    """`backward` of the `Model` sets the gradients of all weights, biases and the input.
+
+    `Model` 的 `backward` 设置所有权重、偏置和输入的梯度。
+    """
     weights, x, targ = net(randn, 5, 3, 4)
     model = student.Model(*weights)
     model(x, targ)
@@ -122,7 +140,10 @@ def test_model_gradients(student, randn):
 
 @pytest.mark.exercise("layer_classes", points=0.25)
 def test_layer_classes_without_autograd(student, randn):
-    """The gradients are your own: no autograd."""
+    """The gradients are your own: no autograd.
+
+    梯度由你自己推导，不用自动求导。
+    """
     weights, x, targ = net(randn, 3, 2, 4)
     with student.watching() as seen:
         model = student.Model(*weights)
@@ -137,7 +158,10 @@ def test_layer_classes_without_autograd(student, randn):
 
 @pytest.mark.exercise("layer_function", points=0.5)
 def test_relu_function(student, randn):
-    """`ReluFunction` keeps its arguments in `args` and its result in `out`; `backward` sets `inp.g`."""
+    """`ReluFunction` keeps its arguments in `args` and its result in `out`; `backward` sets `inp.g`.
+
+    `ReluFunction` 把参数保存在 `args` 中，把结果保存在 `out` 中；`backward` 设置 `inp.g`。
+    """
     layer, inp, d = student.ReluFunction(), randn(5, 4), randn(5, 4)
     assert_close(layer(inp), inp.clamp_min(0))
     assert_equal(layer.args, (inp,), what="args")
@@ -149,7 +173,10 @@ def test_relu_function(student, randn):
 
 @pytest.mark.exercise("layer_function", points=0.5)
 def test_lin_function(student, randn):
-    """`LinFunction` gives `inp @ w + b`; `backward` sets the gradients of `inp`, `w` and `b`."""
+    """`LinFunction` gives `inp @ w + b`; `backward` sets the gradients of `inp`, `w` and `b`.
+
+    `LinFunction` 给出 `inp @ w + b`；`backward` 设置 `inp`、`w` 和 `b` 的梯度。
+    """
     inp, w, b, d = linear(randn, 5, 3, 2)
     layer = student.LinFunction(w, b)
     out = layer(inp)
@@ -161,7 +188,10 @@ def test_lin_function(student, randn):
 
 @pytest.mark.exercise("layer_function", points=0.5)
 def test_mse_function(student, randn):
-    """`MseFunction` gives the mean squared error of its two arguments; `backward` sets the gradient of `inp`."""
+    """`MseFunction` gives the mean squared error of its two arguments; `backward` sets the gradient of `inp`.
+
+    `MseFunction` 给出两个参数的均方误差；`backward` 设置 `inp` 的梯度。
+    """
     for bs in (6, 3):
         layer, inp, targ = student.MseFunction(), randn(bs, 1), randn(bs)
         loss, expected = mean_squared(inp, targ)
@@ -173,7 +203,10 @@ def test_mse_function(student, randn):
 
 @pytest.mark.exercise("layer_function", points=0.25)
 def test_layer_function_alone(student, randn):
-    """`LayerFunction` has no `forward` and `bwd` of its own: they raise."""
+    """`LayerFunction` has no `forward` and `bwd` of its own: they raise.
+
+    `LayerFunction` 自己没有 `forward` 和 `bwd`：调用时抛出异常。
+    """
     x = randn(2, 3)
     assert_close(student.ReluFunction()(x), x.clamp_min(0))
     base = student.LayerFunction()
@@ -184,7 +217,10 @@ def test_layer_function_alone(student, randn):
 
 @pytest.mark.exercise("layer_function", points=0.25)
 def test_layer_function_without_autograd(student, randn):
-    """The gradients are your own: no autograd."""
+    """The gradients are your own: no autograd.
+
+    梯度由你自己推导，不用自动求导。
+    """
     inp, w, b, _ = linear(randn, 4, 2, 1)
     targ, x = randn(4), randn(4, 2)
     with student.watching() as seen:

@@ -35,7 +35,10 @@ def assert_init_std(weight, n_in):
 
 @pytest.mark.exercise("LinearLayer", points=0.5)
 def test_linear_layer_output(student, randn):
-    """With given weights loaded, the output is `x @ weight.t() + bias`, for inputs of one to three axes."""
+    """With given weights loaded, the output is `x @ weight.t() + bias`, for inputs of one to three axes.
+
+    载入给定的权重后，对一到三个轴的输入，输出都是 `x @ weight.t() + bias`。
+    """
     layer, weight, bias = student.LinearLayer(5, 3), randn(3, 5), randn(3)
     layer.load_state_dict({"weight": weight, "bias": bias})
     for x in (randn(4, 5), randn(1, 5), randn(5), randn(2, 3, 5)):
@@ -44,7 +47,10 @@ def test_linear_layer_output(student, randn):
 
 @pytest.mark.exercise("LinearLayer", points=0.5)
 def test_linear_layer_parameters(student):
-    """`weight` [n_out, n_in] and `bias` [n_out] are its two parameters, and the bias begins as zeros."""
+    """`weight` [n_out, n_in] and `bias` [n_out] are its two parameters, and the bias begins as zeros.
+
+    它的两个参数是 `weight` [n_out, n_in] 和 `bias` [n_out]，偏置的初始值为零。
+    """
     layer = student.LinearLayer(5, 3)
     assert_equal(shape(layer.weight), [3, 5], what="the shape of weight")
     assert_close(layer.bias, torch.zeros(3), what="bias")
@@ -54,7 +60,10 @@ def test_linear_layer_parameters(student):
 
 @pytest.mark.exercise("LinearLayer", points=0.5)
 def test_linear_layer_init(student):
-    """The weights are drawn with std sqrt(2 / n_in), within 20 %."""
+    """The weights are drawn with std sqrt(2 / n_in), within 20 %.
+
+    权重的标准差是 sqrt(2 / n_in)，误差不超过 20 %。
+    """
     for n_in, n_out in ((1000, 40), (250, 160)):
         weight = student.LinearLayer(n_in, n_out).weight
         assert_equal(shape(weight), [n_out, n_in], what="the shape of weight")
@@ -63,7 +72,10 @@ def test_linear_layer_init(student):
 
 @pytest.mark.exercise("LinearLayer", points=0.25)
 def test_linear_layer_is_your_own(student, randn):
-    """Your own layer: `nn.Linear` and `F.linear` are not used."""
+    """Your own layer: `nn.Linear` and `F.linear` are not used.
+
+    这一层由你自己写成：不用 `nn.Linear` 和 `F.linear`。
+    """
     weight, bias, x = randn(2, 4), randn(2), randn(3, 4)
     with student.watching() as seen:
         layer = student.LinearLayer(4, 2)

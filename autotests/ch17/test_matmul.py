@@ -12,7 +12,10 @@ SHAPES = ((3, 4, 2), (2, 3, 5), (4, 2, 3))
 
 @pytest.mark.exercise("matmul_loops", points=0.5)
 def test_matmul_loops(student, randn):
-    """[n, k] times [k, m] is [n, m]: each element is a row of `a` times a column of `b`, summed."""
+    """[n, k] times [k, m] is [n, m]: each element is a row of `a` times a column of `b`, summed.
+
+    [n, k] 乘 [k, m] 得到 [n, m]：每个元素是 `a` 的一行与 `b` 的一列相乘再求和。
+    """
     for n, k, m in SHAPES:
         a, b = randn(n, k), randn(k, m)
         assert_close(student.matmul_loops(a, b), a @ b)
@@ -20,7 +23,10 @@ def test_matmul_loops(student, randn):
 
 @pytest.mark.exercise("matmul_loops", points=0.5)
 def test_matmul_loops_by_three_loops(student, randn):
-    """Three loops over single elements: no matrix product, no operation on whole rows."""
+    """Three loops over single elements: no matrix product, no operation on whole rows.
+
+    三层循环，逐个元素计算：不用矩阵乘法，也不对整行运算。
+    """
     a, b = randn(2, 3), randn(3, 4)
     with student.watching() as seen:
         out = student.matmul_loops(a, b)
@@ -34,7 +40,10 @@ def test_matmul_loops_by_three_loops(student, randn):
 
 @pytest.mark.exercise("matmul_loops", points=0.25)
 def test_matmul_loops_refuses_other_sizes(student, randn):
-    """Raises when the inner sizes differ, also 1 and n: never a silent result."""
+    """Raises when the inner sizes differ, also 1 and n: never a silent result.
+
+    内侧大小不同时（包括 1 和 n）抛出异常，绝不悄悄给出结果。
+    """
     a, b = randn(2, 3), randn(3, 2)
     assert_close(student.matmul_loops(a, b), a @ b)
     for other in (4, 1):
@@ -43,7 +52,10 @@ def test_matmul_loops_refuses_other_sizes(student, randn):
 
 @pytest.mark.exercise("matmul_elementwise", points=0.5)
 def test_matmul_elementwise(student, randn):
-    """[n, k] times [k, m] is [n, m]: each element is a row of `a` times a column of `b`, summed."""
+    """[n, k] times [k, m] is [n, m]: each element is a row of `a` times a column of `b`, summed.
+
+    [n, k] 乘 [k, m] 得到 [n, m]：每个元素是 `a` 的一行与 `b` 的一列相乘再求和。
+    """
     for n, k, m in SHAPES:
         a, b = randn(n, k), randn(k, m)
         assert_close(student.matmul_elementwise(a, b), a @ b)
@@ -51,7 +63,10 @@ def test_matmul_elementwise(student, randn):
 
 @pytest.mark.exercise("matmul_elementwise", points=0.5)
 def test_matmul_elementwise_by_two_loops(student, randn):
-    """At most two loops, the third one an elementwise product and a sum: no matrix product, no einsum."""
+    """At most two loops, the third one an elementwise product and a sum: no matrix product, no einsum.
+
+    最多两层循环，第三层换成逐元素乘法加求和：不用矩阵乘法，不用 einsum。
+    """
     a, b = randn(2, 3), randn(3, 4)
     with student.watching() as seen:
         out = student.matmul_elementwise(a, b)
@@ -64,7 +79,10 @@ def test_matmul_elementwise_by_two_loops(student, randn):
 
 @pytest.mark.exercise("matmul_elementwise", points=0.25)
 def test_matmul_elementwise_refuses_other_sizes(student, randn):
-    """Raises when the inner sizes differ, also 1 and n: never a silent result."""
+    """Raises when the inner sizes differ, also 1 and n: never a silent result.
+
+    内侧大小不同时（包括 1 和 n）抛出异常，绝不悄悄给出结果。
+    """
     a, b = randn(2, 3), randn(3, 2)
     assert_close(student.matmul_elementwise(a, b), a @ b)
     for other in (4, 1):
@@ -73,7 +91,10 @@ def test_matmul_elementwise_refuses_other_sizes(student, randn):
 
 @pytest.mark.exercise("matmul_broadcast", points=0.5)
 def test_matmul_broadcast(student, randn):
-    """[n, k] times [k, m] is [n, m]: each element is a row of `a` times a column of `b`, summed."""
+    """[n, k] times [k, m] is [n, m]: each element is a row of `a` times a column of `b`, summed.
+
+    [n, k] 乘 [k, m] 得到 [n, m]：每个元素是 `a` 的一行与 `b` 的一列相乘再求和。
+    """
     for n, k, m in SHAPES:
         a, b = randn(n, k), randn(k, m)
         assert_close(student.matmul_broadcast(a, b), a @ b)
@@ -81,7 +102,10 @@ def test_matmul_broadcast(student, randn):
 
 @pytest.mark.exercise("matmul_broadcast", points=0.5)
 def test_matmul_broadcast_by_one_loop(student, randn):
-    """At most one loop, broadcasting does the rest: no matrix product, no einsum."""
+    """At most one loop, broadcasting does the rest: no matrix product, no einsum.
+
+    最多一层循环，其余由广播完成：不用矩阵乘法，不用 einsum。
+    """
     a, b = randn(2, 3), randn(3, 4)
     with student.watching() as seen:
         out = student.matmul_broadcast(a, b)
@@ -94,7 +118,10 @@ def test_matmul_broadcast_by_one_loop(student, randn):
 
 @pytest.mark.exercise("matmul_broadcast", points=0.25)
 def test_matmul_broadcast_refuses_other_sizes(student, randn):
-    """Raises when the inner sizes differ, also 1 and n: never a silent result."""
+    """Raises when the inner sizes differ, also 1 and n: never a silent result.
+
+    内侧大小不同时（包括 1 和 n）抛出异常，绝不悄悄给出结果。
+    """
     a, b = randn(2, 3), randn(3, 2)
     assert_close(student.matmul_broadcast(a, b), a @ b)
     for other in (4, 1):
@@ -103,7 +130,10 @@ def test_matmul_broadcast_refuses_other_sizes(student, randn):
 
 @pytest.mark.exercise("matmul_einsum", points=0.25)
 def test_matmul_einsum(student, randn):
-    """[n, k] times [k, m] is [n, m], in float32 and in float64."""
+    """[n, k] times [k, m] is [n, m], in float32 and in float64.
+
+    [n, k] 乘 [k, m] 得到 [n, m]，float32 和 float64 都一样。
+    """
     for n, k, m in SHAPES:
         for dtype in (torch.float32, torch.float64):
             a, b = randn(n, k, dtype=dtype), randn(k, m, dtype=dtype)
@@ -112,7 +142,10 @@ def test_matmul_einsum(student, randn):
 
 @pytest.mark.exercise("matmul_einsum", points=0.25)
 def test_matmul_einsum_by_einsum(student, randn):
-    """One `torch.einsum` and no loop."""
+    """One `torch.einsum` and no loop.
+
+    一次 `torch.einsum`，不用循环。
+    """
     a, b = randn(2, 3), randn(3, 4)
     with student.watching() as seen:
         out = student.matmul_einsum(a, b)

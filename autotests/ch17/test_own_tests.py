@@ -5,6 +5,7 @@ import pytest
 from grader.findings import Mismatch, StudentRaised
 from grader.model import Finding
 from grader.sandbox.wire import Source
+from grader.sentences import both
 
 RIGHT = """
 class Layer(nn.Linear):
@@ -32,8 +33,14 @@ def accepts(student, text):
 
 @pytest.mark.exercise("check_linear", points=0.5)
 def test_check_linear(student):
-    """Returns for a layer that is right, and raises for one that gives back its input and has no parameters."""
+    """Returns for a layer that is right, and raises for one that gives back its input and has no parameters.
+
+    对正确的层正常返回；对原样返回输入、没有参数的层抛出异常。
+    """
     if not accepts(student, RIGHT):
-        raise Mismatch(Finding("wrong", "rejects_right", {"kind": "one made from nn.Linear"}))
+        raise Mismatch(
+            Finding("wrong", "rejects_right", {"kind": both("one made from nn.Linear", zh="由 nn.Linear 构成的层")})
+        )
     if accepts(student, BROKEN):
-        raise Mismatch(Finding("wrong", "accepts_broken", {"kind": "it gives back its input and has no parameters"}))
+        kind = both("it gives back its input and has no parameters", zh="它原样返回输入，没有参数")
+        raise Mismatch(Finding("wrong", "accepts_broken", {"kind": kind}))

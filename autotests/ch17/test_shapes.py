@@ -22,21 +22,30 @@ def assert_names_both_sizes(raised, *sizes):
 
 @pytest.mark.exercise("matmul_shape", points=0.25)
 def test_matmul_shape(student):
-    """The rows of the first and the columns of the second."""
+    """The rows of the first and the columns of the second.
+
+    第一个的行数和第二个的列数。
+    """
     assert_equal(student.matmul_shape((2, 3), (3, 5)), (2, 5))
     assert_equal(student.matmul_shape((4, 7), (7, 1)), (4, 1))
 
 
 @pytest.mark.exercise("matmul_shape", points=0.25)
 def test_matmul_shape_refuses(student):
-    """Inner sizes that differ raise `ValueError`, with both sizes in its message."""
+    """Inner sizes that differ raise `ValueError`, with both sizes in its message.
+
+    内侧大小不同时抛出 `ValueError`，消息中写明两个大小。
+    """
     assert_equal(student.matmul_shape((2, 3), (3, 5)), (2, 5))
     assert_names_both_sizes(student.raises("matmul_shape", (2, 3), (4, 5)), 3, 4)
 
 
 @pytest.mark.exercise("matmul_shape", points=0.125)
 def test_matmul_shape_without_torch(student):
-    """Worked out from the sizes: no torch."""
+    """Worked out from the sizes: no torch.
+
+    由大小算出，不用 torch。
+    """
     with student.watching() as seen:
         shape = student.matmul_shape((6, 2), (2, 3))
     assert_equal(shape, (6, 3))
@@ -45,7 +54,10 @@ def test_matmul_shape_without_torch(student):
 
 @pytest.mark.exercise("broadcast_shape", points=0.5)
 def test_broadcast_shape_of_one_rank(student):
-    """Two shapes of the same rank: an axis of size 1 is stretched."""
+    """Two shapes of the same rank: an axis of size 1 is stretched.
+
+    两个阶数相同的形状：大小为 1 的轴被扩展。
+    """
     assert_equal(student.broadcast_shape((2, 3), (2, 3)), (2, 3))
     assert_equal(student.broadcast_shape((4, 1), (1, 5)), (4, 5))
     assert_equal(student.broadcast_shape((2, 1, 4), (2, 3, 1)), (2, 3, 4))
@@ -53,14 +65,20 @@ def test_broadcast_shape_of_one_rank(student):
 
 @pytest.mark.exercise("broadcast_shape", points=0.25)
 def test_broadcast_shape_of_other_ranks(student):
-    """Shapes of different rank are lined up from the right, whichever comes first."""
+    """Shapes of different rank are lined up from the right, whichever comes first.
+
+    阶数不同的形状从右边对齐，与先后顺序无关。
+    """
     assert_equal(student.broadcast_shape((3,), (2, 3)), (2, 3))
     assert_equal(student.broadcast_shape((5, 2, 4), (2, 1)), (5, 2, 4))
 
 
 @pytest.mark.exercise("broadcast_shape", points=0.25)
 def test_broadcast_shape_refuses(student):
-    """Shapes that clash raise `ValueError`."""
+    """Shapes that clash raise `ValueError`.
+
+    形状冲突时抛出 `ValueError`。
+    """
     assert_equal(student.broadcast_shape((3,), (2, 3)), (2, 3))
     for s, t in (((2, 3), (2, 4)), ((2,), (2, 3))):
         raised = student.raises("broadcast_shape", s, t)
@@ -69,7 +87,10 @@ def test_broadcast_shape_refuses(student):
 
 @pytest.mark.exercise("broadcast_shape", points=0.25)
 def test_broadcast_shape_in_plain_python(student):
-    """Worked out from the sizes: no torch, no NumPy."""
+    """Worked out from the sizes: no torch, no NumPy.
+
+    由大小算出，不用 torch，不用 NumPy。
+    """
     with student.watching() as seen:
         shape = student.broadcast_shape((4, 1), (3,))
     assert_equal(shape, (4, 3))

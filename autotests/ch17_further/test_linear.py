@@ -19,7 +19,10 @@ def assert_gradients(got, expected):
 
 @pytest.mark.exercise("linear_layer_gradients", points=0.5)
 def test_linear_layer_gradients(student, randn):
-    """The gradients for `x`, `w` and `b`, in this order, each in the shape of its tensor."""
+    """The gradients for `x`, `w` and `b`, in this order, each in the shape of its tensor.
+
+    依次给出 `x`、`w` 和 `b` 的梯度，形状各与原张量相同。
+    """
     for bs, n_in, n_out in ((4, 3, 2), (5, 2, 6)):
         x, w, b, d = randn(bs, n_in), randn(n_in, n_out), randn(n_out), randn(bs, n_out)
         assert_gradients(student.linear_layer_gradients(x, w, b, d), expected_gradients(x, w, b, d))
@@ -27,7 +30,10 @@ def test_linear_layer_gradients(student, randn):
 
 @pytest.mark.exercise("linear_layer_gradients", points=0.5)
 def test_linear_layer_gradients_of_small_sizes(student):
-    """Right for one sample, one input and one output."""
+    """Right for one sample, one input and one output.
+
+    只有一个样本、一个输入和一个输出时也正确。
+    """
     x, w, b, d = torch.tensor([[2.0]]), torch.tensor([[3.0]]), torch.tensor([1.0]), torch.tensor([[-4.0]])
     expected = torch.tensor([[-12.0]]), torch.tensor([[-8.0]]), torch.tensor([-4.0])
     assert_gradients(student.linear_layer_gradients(x, w, b, d), expected)
@@ -35,7 +41,10 @@ def test_linear_layer_gradients_of_small_sizes(student):
 
 @pytest.mark.exercise("linear_layer_gradients", points=0.5)
 def test_linear_layer_gradients_without_autograd(student, randn):
-    """The formulas are your own: no autograd."""
+    """The formulas are your own: no autograd.
+
+    公式由你自己推导，不用自动求导。
+    """
     x, w, b, d = randn(3, 4), randn(4, 2), randn(2), randn(3, 2)
     with student.watching() as seen:
         got = student.linear_layer_gradients(x, w, b, d)

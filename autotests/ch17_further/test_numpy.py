@@ -43,14 +43,20 @@ def two_layers(targ):
 
 @pytest.mark.exercise("np_relu", points=0.25)
 def test_np_relu(student, randn):
-    """Positive numbers stay as they are, negative ones become 0."""
+    """Positive numbers stay as they are, negative ones become 0.
+
+    正数保持不变，负数变成 0。
+    """
     (x,) = arrays(randn, (4, 5))
     assert_close(student.np_relu(x), np.maximum(x, 0))
 
 
 @pytest.mark.exercise("np_relu", points=0.25)
 def test_np_relu_in_numpy_only(student, randn):
-    """NumPy only."""
+    """NumPy only.
+
+    只用 NumPy。
+    """
     (x,) = arrays(randn, (3, 4))
     with student.watching() as seen:
         out = student.np_relu(x)
@@ -60,7 +66,10 @@ def test_np_relu_in_numpy_only(student, randn):
 
 @pytest.mark.exercise("np_lin", points=0.25)
 def test_np_lin(student, randn):
-    """A linear layer: `x @ w + b`."""
+    """A linear layer: `x @ w + b`.
+
+    线性层：`x @ w + b`。
+    """
     for bs, n_in, n_out in ((4, 3, 2), (2, 5, 6)):
         x, w, b = arrays(randn, (bs, n_in), (n_in, n_out), (n_out,))
         assert_close(student.np_lin(x, w, b), x @ w + b)
@@ -68,7 +77,10 @@ def test_np_lin(student, randn):
 
 @pytest.mark.exercise("np_lin", points=0.25)
 def test_np_lin_in_numpy_only(student, randn):
-    """NumPy only."""
+    """NumPy only.
+
+    只用 NumPy。
+    """
     x, w, b = arrays(randn, (3, 4), (4, 2), (2,))
     with student.watching() as seen:
         out = student.np_lin(x, w, b)
@@ -78,7 +90,10 @@ def test_np_lin_in_numpy_only(student, randn):
 
 @pytest.mark.exercise("np_mse", points=0.25)
 def test_np_mse(student, randn):
-    """The mean of the squared differences: one number."""
+    """The mean of the squared differences: one number.
+
+    差的平方的平均值：一个数。
+    """
     for bs in (5, 2):
         output, targ = arrays(randn, (bs, 1), (bs,))
         assert_number(student.np_mse(output, targ), F.mse_loss(*as_torch(output[:, 0], targ)))
@@ -86,7 +101,10 @@ def test_np_mse(student, randn):
 
 @pytest.mark.exercise("np_mse", points=0.25)
 def test_np_mse_in_numpy_only(student, randn):
-    """NumPy only."""
+    """NumPy only.
+
+    只用 NumPy。
+    """
     output, targ = arrays(randn, (4, 1), (4,))
     with student.watching() as seen:
         loss = student.np_mse(output, targ)
@@ -96,7 +114,10 @@ def test_np_mse_in_numpy_only(student, randn):
 
 @pytest.mark.exercise("np_mse_grad", points=0.5)
 def test_np_mse_grad(student, randn):
-    """The gradient of the mean squared error, [bs, 1] like `inp`."""
+    """The gradient of the mean squared error, [bs, 1] like `inp`.
+
+    均方误差的梯度，形状与 `inp` 相同，为 [bs, 1]。
+    """
     for bs in (6, 3):
         inp, targ = arrays(randn, (bs, 1), (bs,))
         assert_close(student.np_mse_grad(inp, targ), 2 * (inp - targ[:, None]) / bs)
@@ -104,7 +125,10 @@ def test_np_mse_grad(student, randn):
 
 @pytest.mark.exercise("np_mse_grad", points=0.25)
 def test_np_mse_grad_in_numpy_only(student, randn):
-    """NumPy only."""
+    """NumPy only.
+
+    只用 NumPy。
+    """
     inp, targ = arrays(randn, (4, 1), (4,))
     with student.watching() as seen:
         gradient = student.np_mse_grad(inp, targ)
@@ -114,14 +138,20 @@ def test_np_mse_grad_in_numpy_only(student, randn):
 
 @pytest.mark.exercise("np_relu_grad", points=0.25)
 def test_np_relu_grad(student, randn):
-    """`out_g` goes through where the input was positive, and is stopped where it was negative."""
+    """`out_g` goes through where the input was positive, and is stopped where it was negative.
+
+    输入为正处 `out_g` 通过，为负处被截断。
+    """
     inp, d = arrays(randn, (5, 4), (5, 4))
     assert_close(student.np_relu_grad(inp, d), np.where(inp > 0, d, 0.0))
 
 
 @pytest.mark.exercise("np_relu_grad", points=0.25)
 def test_np_relu_grad_in_numpy_only(student, randn):
-    """NumPy only."""
+    """NumPy only.
+
+    只用 NumPy。
+    """
     inp, d = arrays(randn, (3, 4), (3, 4))
     with student.watching() as seen:
         gradient = student.np_relu_grad(inp, d)
@@ -131,7 +161,10 @@ def test_np_relu_grad_in_numpy_only(student, randn):
 
 @pytest.mark.exercise("np_lin_grad", points=0.5)
 def test_np_lin_grad(student, randn):
-    """The gradients of `inp`, `w` and `b`, in this order."""
+    """The gradients of `inp`, `w` and `b`, in this order.
+
+    依次给出 `inp`、`w` 和 `b` 的梯度。
+    """
     for bs, n_in, n_out in ((4, 3, 2), (2, 5, 6)):
         inp, d, w = arrays(randn, (bs, n_in), (bs, n_out), (n_in, n_out))
         assert_close(student.np_lin_grad(inp, d, w), (d @ w.T, inp.T @ d, d.sum(0)), what="the tuple (inp, w, b)")
@@ -139,7 +172,10 @@ def test_np_lin_grad(student, randn):
 
 @pytest.mark.exercise("np_lin_grad", points=0.25)
 def test_np_lin_grad_in_numpy_only(student, randn):
-    """NumPy only."""
+    """NumPy only.
+
+    只用 NumPy。
+    """
     inp, d, w = arrays(randn, (3, 4), (3, 2), (4, 2))
     with student.watching() as seen:
         got = student.np_lin_grad(inp, d, w)
@@ -149,7 +185,10 @@ def test_np_lin_grad_in_numpy_only(student, randn):
 
 @pytest.mark.exercise("np_forward_and_backward", points=1)
 def test_np_forward_and_backward(student, randn):
-    """The gradients of the loss for `inp`, `w1`, `b1`, `w2` and `b2`, in this order."""
+    """The gradients of the loss for `inp`, `w1`, `b1`, `w2` and `b2`, in this order.
+
+    依次给出损失对 `inp`、`w1`、`b1`、`w2` 和 `b2` 的梯度。
+    """
     for bs, n_in, nh in ((6, 4, 5), (3, 2, 7)):
         inp, w1, b1, w2, b2 = values = arrays(randn, (bs, n_in), (n_in, nh), (nh,), (nh, 1), (1,))
         (targ,) = arrays(randn, (bs,))
@@ -159,7 +198,10 @@ def test_np_forward_and_backward(student, randn):
 
 @pytest.mark.exercise("np_forward_and_backward", points=0.5)
 def test_np_forward_and_backward_in_numpy_only(student, randn):
-    """NumPy only."""
+    """NumPy only.
+
+    只用 NumPy。
+    """
     inp, w1, b1, w2, b2 = values = arrays(randn, (4, 3), (3, 5), (5,), (5, 1), (1,))
     (targ,) = arrays(randn, (4,))
     with student.watching() as seen:
@@ -170,7 +212,10 @@ def test_np_forward_and_backward_in_numpy_only(student, randn):
 
 @pytest.mark.exercise("np_matmul_broadcast", points=0.5)
 def test_np_matmul_broadcast(student, randn):
-    """The matrix product."""
+    """The matrix product.
+
+    矩阵乘法。
+    """
     for n, k, m in ((3, 4, 2), (5, 2, 6)):
         a, b = arrays(randn, (n, k), (k, m))
         assert_close(student.np_matmul_broadcast(a, b), a @ b)
@@ -178,7 +223,10 @@ def test_np_matmul_broadcast(student, randn):
 
 @pytest.mark.exercise("np_matmul_broadcast", points=0.5)
 def test_np_matmul_broadcast_by_broadcasting(student, randn):
-    """One loop at most, NumPy only, and no ready-made product: `@`, `np.dot`, `np.einsum`..."""
+    """One loop at most, NumPy only, and no ready-made product: `@`, `np.dot`, `np.einsum`...
+
+    最多一层循环，只用 NumPy，不用现成的乘法：`@`、`np.dot`、`np.einsum` 等。
+    """
     a, b = arrays(randn, (3, 5), (5, 4))
     with student.watching() as seen:
         out = student.np_matmul_broadcast(a, b)
@@ -191,7 +239,10 @@ def test_np_matmul_broadcast_by_broadcasting(student, randn):
 
 @pytest.mark.exercise("np_conv2d", points=0.5)
 def test_np_conv2d(student, randn):
-    """Slides each kernel over every channel of every image and sums, as `F.conv2d` does."""
+    """Slides each kernel over every channel of every image and sums, as `F.conv2d` does.
+
+    每个卷积核在每张图像的每个通道上滑动并求和，与 `F.conv2d` 一致。
+    """
     for sizes in (((2, 3, 5, 7), (4, 3, 3, 3)), ((1, 2, 6, 4), (3, 2, 2, 2))):
         x, w = arrays(randn, *sizes)
         assert_close(student.np_conv2d(x, w), F.conv2d(*as_torch(x, w)).numpy())
@@ -199,7 +250,10 @@ def test_np_conv2d(student, randn):
 
 @pytest.mark.exercise("np_conv2d", points=1)
 def test_np_conv2d_stride_padding_and_bias(student, randn):
-    """Stride, padding, bias, kernels that are not square: all together, and one by one."""
+    """Stride, padding, bias, kernels that are not square: all together, and one by one.
+
+    步幅、填充、偏置、非方形的卷积核：一起使用，以及分别使用。
+    """
     x, w, b = arrays(randn, (2, 3, 7, 8), (4, 3, 3, 2), (4,))
     tx, tw, tb = as_torch(x, w, b)
     assert_close(student.np_conv2d(x, w, b), F.conv2d(tx, tw, tb).numpy())
@@ -210,7 +264,10 @@ def test_np_conv2d_stride_padding_and_bias(student, randn):
 
 @pytest.mark.exercise("np_conv2d", points=0.5)
 def test_np_conv2d_in_numpy_only(student, randn):
-    """NumPy only, and no ready-made convolution."""
+    """NumPy only, and no ready-made convolution.
+
+    只用 NumPy，不用现成的卷积。
+    """
     x, w, b = arrays(randn, (2, 2, 4, 5), (3, 2, 2, 3), (3,))
     with student.watching() as seen:
         out = student.np_conv2d(x, w, b, 1, 1)

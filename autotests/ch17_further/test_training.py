@@ -46,14 +46,20 @@ def assert_share(out, classes):
 
 @pytest.mark.exercise("MyRelu", points=0.5)
 def test_my_relu_forward(student, randn):
-    """`MyRelu.apply(x)`: positive numbers stay as they are, negative ones become 0."""
+    """`MyRelu.apply(x)`: positive numbers stay as they are, negative ones become 0.
+
+    `MyRelu.apply(x)`：正数保持不变，负数变成 0。
+    """
     for x in (randn(4, 3), randn(5), torch.tensor([[-1.5, 0.0, 2.0]])):
         assert_close(student.MyRelu.apply(x), x.clamp_min(0))
 
 
 @pytest.mark.exercise("MyRelu", points=0.5)
 def test_my_relu_backward(student, randn):
-    """The incoming gradient goes through where `x` was positive, and is stopped where it was negative."""
+    """The incoming gradient goes through where `x` was positive, and is stopped where it was negative.
+
+    `x` 为正处传来的梯度通过，为负处被截断。
+    """
     x, d = randn(4, 3).requires_grad_(), randn(4, 3)
     out = student.MyRelu.apply(x)
     assert_close(out, x.detach().clamp_min(0))
@@ -63,7 +69,10 @@ def test_my_relu_backward(student, randn):
 
 @pytest.mark.exercise("MyRelu", points=0.5)
 def test_my_relu_is_your_own(student, randn):
-    """A `torch.autograd.Function` whose two passes are your own: no ready-made ReLU, no autograd inside."""
+    """A `torch.autograd.Function` whose two passes are your own: no ready-made ReLU, no autograd inside.
+
+    一个 `torch.autograd.Function`，前向和反向都由你自己写成：里面不用现成的 ReLU，也不用自动求导。
+    """
     x, d = randn(3, 4).requires_grad_(), randn(3, 4)
     with student.watching() as seen:
         out = student.MyRelu.apply(x)
@@ -77,7 +86,10 @@ def test_my_relu_is_your_own(student, randn):
 @pytest.mark.time_limit(60)
 @pytest.mark.exercise("train_with_relu", points=1.5)
 def test_train_with_relu(student, odd_or_even):
-    """The model's mean squared error on digits that it has not seen is at most 0.3."""
+    """The model's mean squared error on digits that it has not seen is at most 0.3.
+
+    在没有见过的数字上，模型的均方误差不超过 0.3。
+    """
     x, y = odd_or_even(40)
     model = student.train_with_relu(x[:TRAIN], y[:TRAIN], 600, 0.03, 1)
     assert_error(outputs(model, x[TRAIN:], 1), y[TRAIN:])
@@ -86,7 +98,10 @@ def test_train_with_relu(student, odd_or_even):
 @pytest.mark.time_limit(60)
 @pytest.mark.exercise("train_with_relu", points=0.5)
 def test_train_with_relu_uses_my_relu(student, randn):
-    """The model's ReLU is `MyRelu`."""
+    """The model's ReLU is `MyRelu`.
+
+    模型用的 ReLU 是 `MyRelu`。
+    """
     model = student.train_with_relu(randn(8, 5), randn(8), 3, 0.03, 2)
     x = randn(6, 5)
     with student.watching() as seen:
@@ -99,7 +114,10 @@ def test_train_with_relu_uses_my_relu(student, randn):
 
 @pytest.mark.exercise("SmallCNN", points=0.75)
 def test_small_cnn_output(student, randn):
-    """`SmallCNN()` called on images [k, 1, 8, 8] gives [k, 10]: ten numbers for each, not all alike."""
+    """`SmallCNN()` called on images [k, 1, 8, 8] gives [k, 10]: ten numbers for each, not all alike.
+
+    用图像 [k, 1, 8, 8] 调用 `SmallCNN()` 得到 [k, 10]：每张图像十个数，不全相同。
+    """
     for k in (4, 1):
         assert_equal(shape(student.SmallCNN()(randn(k, 1, 8, 8))), [k, 10], what="the shape of the output")
     out = student.SmallCNN()(randn(3, 1, 8, 8)).detach()
@@ -108,7 +126,10 @@ def test_small_cnn_output(student, randn):
 
 @pytest.mark.exercise("SmallCNN", points=0.75)
 def test_small_cnn_convolves_by_itself(student, randn):
-    """Its convolutions go through your own `conv2d`: `unfold` and a matrix product; no `F.conv2d`, no `nn.Conv2d`."""
+    """Its convolutions go through your own `conv2d`: `unfold` and a matrix product; no `F.conv2d`, no `nn.Conv2d`.
+
+    它的卷积用的是你自己的 `conv2d`：`unfold` 加矩阵乘法；不用 `F.conv2d` 和 `nn.Conv2d`。
+    """
     with student.watching() as seen:
         out = student.SmallCNN()(randn(2, 1, 8, 8))
     assert_equal(shape(out), [2, 10], what="the shape of the output")
@@ -121,7 +142,10 @@ def test_small_cnn_convolves_by_itself(student, randn):
 @pytest.mark.time_limit(60)
 @pytest.mark.exercise("train_cnn", points=2)
 def test_train_cnn(student, digits):
-    """The model reads at least 90 % of the digits that it has not seen."""
+    """The model reads at least 90 % of the digits that it has not seen.
+
+    在没有见过的数字中，模型至少认对 90 %。
+    """
     x, classes = digits(1)
     model = student.train_cnn(x[:TRAIN], classes[:TRAIN], 400, 0.01, 1)
     assert_share(outputs(model, x[TRAIN:], 10), classes[TRAIN:])
@@ -130,7 +154,10 @@ def test_train_cnn(student, digits):
 @pytest.mark.time_limit(60)
 @pytest.mark.exercise("train_cnn", points=0.5)
 def test_train_cnn_convolves_by_itself(student, randn):
-    """The trained model convolves by your own `conv2d`: no `F.conv2d`, no `nn.Conv2d`."""
+    """The trained model convolves by your own `conv2d`: no `F.conv2d`, no `nn.Conv2d`.
+
+    训练好的模型用你自己的 `conv2d` 做卷积：不用 `F.conv2d` 和 `nn.Conv2d`。
+    """
     model = student.train_cnn(randn(10, 1, 8, 8), torch.arange(10), 2, 0.01, 3)
     x = randn(4, 1, 8, 8)
     with student.watching() as seen:

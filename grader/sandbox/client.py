@@ -71,12 +71,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Policy:
-    """How workers are confined: ``protected`` paths must be out of reach; ``required`` refuses a missing layer."""
+    """How workers are confined: ``protected`` paths must be out of reach; ``required`` refuses a missing layer.
+
+    ``modules`` are loaded before workers are forked, so that none of them pays for it.
+    """
 
     protected: tuple[str, ...] = ()
     confined: bool = True
     required: bool = True
     limits: Limits = field(default_factory=Limits)
+    modules: tuple[str, ...] = ()
 
 
 class Transport(Protocol):
@@ -199,7 +203,7 @@ class Engine:
         ours, theirs = socket.socketpair()
         with theirs, (self._home / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "grader.sandbox.zygote", str(theirs.fileno())],
+                [sys.executable, "-I", "-m", "grader.sandbox.zygote", str(theirs.fileno()), *self.policy.modules],
                 env={**_ENVIRONMENT, "HOME": str(self._home), "MPLCONFIGDIR": str(self._home)},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,

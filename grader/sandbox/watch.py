@@ -33,6 +33,11 @@ class _Ops(TorchDispatchMode):
         self.counts: dict[str, list[int]] = {}
         self.autograd = False
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch asks: True would have it load its compiler, which takes longer to load than all else together."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         entry = self.counts.setdefault(f"{func.namespace}::{func._opname}", [0, 0])

@@ -1,19 +1,21 @@
 """The fork server: a fresh process with the libraries loaded, from which each worker is forked in milliseconds.
 
-Started clean (``python -I -m grader.sandbox.zygote FD``: fixed environment, own session, no inherited descriptor but
-its end of a socket pair), it never held a solution, a hidden test or an expected value, and it stays single-threaded.
-It ends when its socket closes, its workers end with it, and its folder goes last.
+Started clean (``python -I -m grader.sandbox.zygote FD [MODULE ...]``: fixed environment, own session, no inherited
+descriptor but its end of a socket pair), it never held a solution, a hidden test or an expected value, and it stays
+single-threaded. It ends when its socket closes, its workers end with it, and its folder goes last.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import shutil
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 
 import msgspec
 
@@ -27,11 +29,13 @@ class _InWorker(BaseException):
     """Raised in a new worker: student code must not find the fork server's frames, and in them what it was told."""
 
 
-def serve(control: socket.socket) -> None:
-    """Fork workers and end them as ordered, until the client goes away."""
+def serve(control: socket.socket, modules: Sequence[str] = ()) -> None:
+    """Load what workers need and ``modules``; fork workers and end them as ordered, until the client goes away."""
     program = confine.compile_filter()
     confine.preload()
     worker.warm()
+    for name in modules:
+        importlib.import_module(name)
     apart = confine.leave_network()
     gc.collect()
     gc.freeze()
@@ -82,10 +86,10 @@ def _end(pid: int) -> int:
 
 
 def main() -> None:
-    """Entry point: the descriptor of our end of the socket pair is the one argument."""
+    """Entry point: the arguments are the descriptor of our end of the socket pair, and modules to load."""
     try:
         with socket.socket(fileno=int(sys.argv[1])) as control:
-            serve(control)
+            serve(control, sys.argv[2:])
     except _InWorker:
         pass
     else:

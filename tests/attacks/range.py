@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import resource
 import shutil
@@ -17,10 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import nbformat
 import psutil
 
+from grader.languages import ENGLISH
 from grader.names import safe_name
+from grader.store import read_results
 from tests.attacks import files, pages
 from tests.attacks.entries import EXERCISES, FEW, ROOT, Entry, filled, notebook, reference, snippets
 from tests.attacks.judging import Judged, judge, shortcomings, twin, without
@@ -277,8 +279,8 @@ class Range:
                     yield f"{name} in {place}"
 
     def _results(self) -> dict[str, Any]:
-        found = (json.loads(path.read_bytes())["result"] for path in (self.out / "results").glob("*.json"))
-        return {result["student"]: result for result in found}
+        stored = read_results(self.out / "results")
+        return {student: msgspec.to_builtins(ENGLISH.result(one.result)) for student, one in stored.items()}
 
 
 def shoot(home: Path, entries: Sequence[Entry]) -> Outcome:

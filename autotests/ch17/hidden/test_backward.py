@@ -31,7 +31,10 @@ def last_layer(randn, bs, n_hidden, dtype=torch.float32):
 
 @pytest.mark.exercise("chain_rule", points=0.5)
 def test_chain_rule_of_any_functions(student, reference):
-    """Right for functions of every kind."""
+    """Right for functions of every kind.
+
+    对各种函数都正确。
+    """
     cases = {
         "math.cos(x)": math.cos,
         "x * x * x - x": lambda x: x * x * x - x,
@@ -48,7 +51,10 @@ def test_chain_rule_of_any_functions(student, reference):
 
 @pytest.mark.exercise("chain_rule", points=0.5)
 def test_chain_rule_of_a_chain(student):
-    """The result is a derivative like any other: it goes into `chain_rule` again, and two do not disturb each other."""
+    """The result is a derivative like any other: it goes into `chain_rule` again, and two do not disturb each other.
+
+    结果与其他导数一样，可以再次传给 `chain_rule`，两个结果互不干扰。
+    """
     square, double = function("x ** 2"), function("2 * x")
     fourth = student.chain_rule(double, square, double)  # of (x**2)**2
     eighth = student.chain_rule(double, function("x ** 4"), fourth)  # of (x**4)**2
@@ -59,7 +65,10 @@ def test_chain_rule_of_a_chain(student):
 
 @pytest.mark.exercise("mse_lin_grads", points=0.25)
 def test_mse_lin_grads_of_small_batches(student, randn):
-    """Right for a batch of one, a batch of two, and a single hidden unit."""
+    """Right for a batch of one, a batch of two, and a single hidden unit.
+
+    批次大小为 1 或 2、只有一个隐藏单元时也正确。
+    """
     for bs, n_hidden in ((1, 3), (2, 4), (5, 1), (1, 1)):
         tensors = last_layer(randn, bs, n_hidden)
         assert_close(student.mse_lin_grads(*tensors), gradients(*tensors))
@@ -67,7 +76,10 @@ def test_mse_lin_grads_of_small_batches(student, randn):
 
 @pytest.mark.exercise("mse_lin_grads", points=0.5)
 def test_mse_lin_grads_of_any_tensors(student, randn):
-    """Right for any float dtype and memory layout, with and without gradients."""
+    """Right for any float dtype and memory layout, with and without gradients.
+
+    对任何浮点 dtype 和内存布局都正确，无论是否需要梯度。
+    """
     tensors = last_layer(randn, 6, 3, torch.float64)
     assert_close(student.mse_lin_grads(*tensors), gradients(*tensors))
     views = [randn(3, 5).t(), randn(6, 2)[::2, :1], randn(4)[2:3], randn(10)[::2]]
@@ -78,7 +90,10 @@ def test_mse_lin_grads_of_any_tensors(student, randn):
 
 @pytest.mark.exercise("mse_lin_grads", points=0.25)
 def test_mse_lin_grads_agrees_with_the_solution(student, reference, randn):
-    """Agrees with the solution for numbers of every size."""
+    """Agrees with the solution for numbers of every size.
+
+    对各种大小的数都与参考答案一致。
+    """
     for bs, n_hidden, size in ((33, 8, 10.0), (3, 20, 0.1)):
         tensors = [size * t for t in last_layer(randn, bs, n_hidden)]
         assert_close(student.mse_lin_grads(*tensors), reference.mse_lin_grads(*tensors))

@@ -22,7 +22,10 @@ def normalized(x, mean, std):
 
 @pytest.mark.exercise("all_greater", points=0.25)
 def test_all_greater_for_any_tensors(student, randn):
-    """Right for any rank, size, dtype and memory layout."""
+    """Right for any rank, size, dtype and memory layout.
+
+    对任何阶数、大小、dtype 和内存布局都正确。
+    """
     cases = [
         randn(1),
         randn(1)[0],
@@ -43,7 +46,10 @@ def test_all_greater_for_any_tensors(student, randn):
 
 @pytest.mark.exercise("normalize_images", points=0.25)
 def test_normalize_images_of_any_size(student, randn):
-    """Right for any batch size, height and width."""
+    """Right for any batch size, height and width.
+
+    对任何批次大小、高度和宽度都正确。
+    """
     mean, std = randn(3), randn(3).abs() + 0.5
     for bs, h, w in ((1, 1, 1), (1, 3, 3), (3, 1, 4), (2, 5, 1), (5, 3, 7)):
         x = randn(bs, 3, h, w)
@@ -52,7 +58,10 @@ def test_normalize_images_of_any_size(student, randn):
 
 @pytest.mark.exercise("normalize_images", points=0.25)
 def test_normalize_images_of_views_and_parameters(student, randn):
-    """Right for any dtype and memory layout, with and without gradients."""
+    """Right for any dtype and memory layout, with and without gradients.
+
+    对任何 dtype 和内存布局都正确，无论是否需要梯度。
+    """
     mean, std = randn(3, dtype=torch.float64), randn(3, dtype=torch.float64).abs() + 0.5
     x = randn(2, 4, 5, 3, dtype=torch.float64).permute(0, 3, 1, 2)
     assert_close(student.normalize_images(x, mean, std), normalized(x, mean, std))
@@ -64,6 +73,9 @@ def test_normalize_images_of_views_and_parameters(student, randn):
 
 @pytest.mark.exercise("normalize_images", points=0.25)
 def test_normalize_images_agrees_with_the_solution(student, reference, randn):
-    """Agrees with the solution on images like real ones."""
+    """Agrees with the solution on images like real ones.
+
+    对接近真实的图像，结果与参考答案一致。
+    """
     x, mean, std = 50 * randn(3, 3, 5, 4) + 120, 10 * randn(3) + 100, randn(3).abs() * 20 + 30
     assert_close(student.normalize_images(x, mean, std), reference.normalize_images(x, mean, std))

@@ -11,7 +11,10 @@ pytestmark = pytest.mark.hidden
 
 @pytest.mark.exercise("conv2d", points=0.5)
 def test_conv2d_of_any_size(student, randn):
-    """Right for any number of images and channels, and any size of image and kernel."""
+    """Right for any number of images and channels, and any size of image and kernel.
+
+    对任何数量的图像和通道、任何大小的图像和卷积核都正确。
+    """
     for x, w in (
         ((1, 1, 4, 4), (1, 1, 1, 1)),
         ((2, 3, 3, 2), (4, 3, 3, 2)),
@@ -26,7 +29,10 @@ def test_conv2d_of_any_size(student, randn):
 
 @pytest.mark.exercise("conv2d", points=0.5)
 def test_conv2d_of_any_stride_and_padding(student, reference, randn):
-    """Right for any stride and padding, also where the last step does not fill the image."""
+    """Right for any stride and padding, also where the last step does not fill the image.
+
+    对任何步幅和填充都正确，最后一步没有走满图像时也一样。
+    """
     x, w, b = randn(2, 3, 8, 6), randn(2, 3, 2, 3), randn(2)
     for stride, padding in ((3, 0), (2, 2), (1, 3), (4, 1)):
         expected = reference.conv2d(x, w, b, stride, padding)
@@ -35,7 +41,10 @@ def test_conv2d_of_any_stride_and_padding(student, reference, randn):
 
 @pytest.mark.exercise("conv2d", points=0.5)
 def test_conv2d_of_any_tensors(student, randn):
-    """Right for any float dtype and memory layout, with and without gradients."""
+    """Right for any float dtype and memory layout, with and without gradients.
+
+    对任何浮点 dtype 和内存布局都正确，无论是否需要梯度。
+    """
     for dtype in (torch.float32, torch.float64):
         x = randn(2, 6, 5, 3, dtype=dtype).permute(0, 3, 1, 2)
         w, b = randn(3, 2, 4, 3, dtype=dtype).permute(2, 0, 3, 1), randn(8, dtype=dtype)[::2]
@@ -46,7 +55,10 @@ def test_conv2d_of_any_tensors(student, randn):
 
 @pytest.mark.exercise("conv2d", points=0.5)
 def test_conv2d_gradients(student, randn):
-    """Gradients for the images, the kernels and the bias flow."""
+    """Gradients for the images, the kernels and the bias flow.
+
+    梯度能传到图像、卷积核和偏置。
+    """
     tensors = [t.requires_grad_() for t in (randn(2, 3, 5, 6), randn(4, 3, 3, 2), randn(4))]
     leaves = [t.detach().clone().requires_grad_() for t in tensors]
     expected = F.conv2d(*leaves, stride=2, padding=1)

@@ -40,7 +40,10 @@ def views(randn, *shape, dtype=torch.float32):
 
 @pytest.mark.exercise("mse", points=0.5)
 def test_mse_of_any_tensors(student, randn):
-    """Right for any float dtype and memory layout, with and without gradients."""
+    """Right for any float dtype and memory layout, with and without gradients.
+
+    对任何浮点 dtype 和内存布局都正确，无论是否需要梯度。
+    """
     for dtype in (torch.float32, torch.float64):
         for output, targ in zip(views(randn, 7, 1, dtype=dtype), views(randn, 7, dtype=dtype), strict=True):
             expected = F.mse_loss(output.detach().squeeze(-1), targ.detach())
@@ -49,7 +52,10 @@ def test_mse_of_any_tensors(student, randn):
 
 @pytest.mark.exercise("mse", points=0.5)
 def test_mse_agrees_with_the_solution(student, reference, randn):
-    """Agrees with the solution for batches of every size."""
+    """Agrees with the solution for batches of every size.
+
+    对各种大小的批次都与参考答案一致。
+    """
     for bs in (1, 3, 4, 33):
         output, targ = 3 * randn(bs, 1) + 1, 2 * randn(bs)
         assert_close(student.mse(output, targ), reference.mse(output, targ))
@@ -57,7 +63,10 @@ def test_mse_agrees_with_the_solution(student, reference, randn):
 
 @pytest.mark.exercise("mse_grad", points=0.5)
 def test_mse_grad_of_any_tensors(student, randn):
-    """Right for any float dtype and memory layout, with and without gradients."""
+    """Right for any float dtype and memory layout, with and without gradients.
+
+    对任何浮点 dtype 和内存布局都正确，无论是否需要梯度。
+    """
     for dtype in (torch.float32, torch.float64):
         for inp, targ in zip(views(randn, 5, 1, dtype=dtype), views(randn, 5, dtype=dtype), strict=True):
             student.mse_grad(inp, targ)
@@ -67,7 +76,10 @@ def test_mse_grad_of_any_tensors(student, randn):
 
 @pytest.mark.exercise("mse_grad", points=0.5)
 def test_mse_grad_agrees_with_the_solution(student, reference, randn):
-    """Agrees with the solution for batches of every size."""
+    """Agrees with the solution for batches of every size.
+
+    对各种大小的批次都与参考答案一致。
+    """
     for bs in (1, 2, 9, 32):
         inp, targ = randn(bs, 1), randn(bs)
         twin = inp.clone()
@@ -78,7 +90,10 @@ def test_mse_grad_agrees_with_the_solution(student, reference, randn):
 
 @pytest.mark.exercise("relu_grad", points=0.5)
 def test_relu_grad_keeps_shape_and_dtype(student, randn):
-    """`inp.g` has the shape and the dtype of `inp`, whatever they are."""
+    """`inp.g` has the shape and the dtype of `inp`, whatever they are.
+
+    无论 `inp` 的形状和 dtype 是什么，`inp.g` 都与它相同。
+    """
     for dtype in (torch.float32, torch.float64):
         for shape in ((), (1,), (6,), (1, 1), (3, 1, 4)):
             for sign in (1, -1):
@@ -91,7 +106,10 @@ def test_relu_grad_keeps_shape_and_dtype(student, randn):
 
 @pytest.mark.exercise("relu_grad", points=0.25)
 def test_relu_grad_of_any_tensors(student, randn):
-    """Right for any memory layout, with and without gradients."""
+    """Right for any memory layout, with and without gradients.
+
+    对任何内存布局都正确，无论是否需要梯度。
+    """
     for inp, d in zip(views(randn, 4, 3), views(randn, 4, 3), strict=True):
         out, d = inp.detach().clamp_min(0), d.detach()
         out.g = d
@@ -101,7 +119,10 @@ def test_relu_grad_of_any_tensors(student, randn):
 
 @pytest.mark.exercise("relu_grad", points=0.25)
 def test_relu_grad_agrees_with_the_solution(student, reference, randn):
-    """Agrees with the solution, and replaces a gradient from an earlier pass."""
+    """Agrees with the solution, and replaces a gradient from an earlier pass.
+
+    与参考答案一致，并替换上一次留下的梯度。
+    """
     inp = randn(6, 5).round()
     out = inp.clamp_min(0)
     inp2, out2 = inp.clone(), out.clone()
@@ -127,14 +148,20 @@ def assert_lin_grad(student, inp, w, b, d):
 
 @pytest.mark.exercise("lin_grad", points=0.5)
 def test_lin_grad_of_any_size(student, randn):
-    """Right for any batch size, number of inputs and number of outputs."""
+    """Right for any batch size, number of inputs and number of outputs.
+
+    对任何批次大小、输入个数和输出个数都正确。
+    """
     for bs, n_in, n_out in ((1, 3, 2), (5, 1, 4), (3, 4, 1), (1, 1, 1), (3, 3, 3), (9, 2, 5)):
         assert_lin_grad(student, randn(bs, n_in), randn(n_in, n_out), randn(n_out), randn(bs, n_out))
 
 
 @pytest.mark.exercise("lin_grad", points=0.5)
 def test_lin_grad_of_any_tensors(student, randn):
-    """Right for any float dtype and memory layout, with and without gradients."""
+    """Right for any float dtype and memory layout, with and without gradients.
+
+    对任何浮点 dtype 和内存布局都正确，无论是否需要梯度。
+    """
     for dtype in (torch.float32, torch.float64):
         tensors = (views(randn, *shape, dtype=dtype) for shape in ((5, 3), (3, 4), (4,), (5, 4)))
         for inp, w, b, d in zip(*tensors, strict=True):
@@ -143,7 +170,10 @@ def test_lin_grad_of_any_tensors(student, randn):
 
 @pytest.mark.exercise("lin_grad", points=0.5)
 def test_lin_grad_agrees_with_the_solution(student, reference, randn):
-    """Agrees with the solution, and replaces the gradients of an earlier pass."""
+    """Agrees with the solution, and replaces the gradients of an earlier pass.
+
+    与参考答案一致，并替换上一次留下的各个梯度。
+    """
     inp, w, b = randn(7, 4), randn(4, 3), randn(3)
     out = inp @ w + b
     twins = inp2, out2, w2, b2 = [t.clone() for t in (inp, out, w, b)]
@@ -169,14 +199,20 @@ def assert_all_gradients(student, inp, targ, w1, b1, w2, b2):
 
 @pytest.mark.exercise("forward_and_backward", points=0.5)
 def test_forward_and_backward_of_any_size(student, randn):
-    """Right for any batch size, number of inputs and size of the hidden layer."""
+    """Right for any batch size, number of inputs and size of the hidden layer.
+
+    对任何批次大小、输入个数和隐藏层大小都正确。
+    """
     for bs, n_in, n_hidden in ((1, 4, 6), (5, 1, 3), (4, 3, 1), (1, 1, 1), (3, 3, 3), (9, 2, 7)):
         assert_all_gradients(student, *net(randn, bs, n_in, n_hidden))
 
 
 @pytest.mark.exercise("forward_and_backward", points=0.5)
 def test_forward_and_backward_again(student, randn):
-    """A second pass on other data gives new gradients: nothing is added to the old ones."""
+    """A second pass on other data gives new gradients: nothing is added to the old ones.
+
+    用其他数据再算一次会得到新的梯度，而不是累加到旧的梯度上。
+    """
     inp, targ, *parameters = net(randn, 6, 3, 4)
     assert_all_gradients(student, inp, targ, *parameters)
     assert_all_gradients(student, randn(5, 3), randn(5), *parameters)
@@ -185,7 +221,10 @@ def test_forward_and_backward_again(student, randn):
 
 @pytest.mark.exercise("forward_and_backward", points=0.5)
 def test_forward_and_backward_of_any_tensors(student, randn):
-    """Right for any float dtype and memory layout, with and without gradients."""
+    """Right for any float dtype and memory layout, with and without gradients.
+
+    对任何浮点 dtype 和内存布局都正确，无论是否需要梯度。
+    """
     for dtype in (torch.float32, torch.float64):
         shapes = ((5, 3), (5,), (3, 4), (4,), (4, 1), (1,))
         for tensors in zip(*(views(randn, *shape, dtype=dtype) for shape in shapes), strict=True):
@@ -194,7 +233,10 @@ def test_forward_and_backward_of_any_tensors(student, randn):
 
 @pytest.mark.exercise("forward_and_backward", points=0.5)
 def test_forward_and_backward_agrees_with_the_solution(student, reference, randn):
-    """Agrees with the solution, and works on the tensors it is given."""
+    """Agrees with the solution, and works on the tensors it is given.
+
+    与参考答案一致，并且用的是传入的张量。
+    """
     for sizes in ((8, 5, 3), (3, 2, 6)):
         tensors = net(randn, *sizes)
         twins = [t.clone() for t in tensors]

@@ -14,7 +14,10 @@ pytestmark = pytest.mark.hidden
 
 @pytest.mark.exercise("activation_std", points=0.5)
 def test_activation_std_of_any_size(student):
-    """Each product multiplies the standard deviation by the same factor, whatever the scale, depth and size."""
+    """Each product multiplies the standard deviation by the same factor, whatever the scale, depth and size.
+
+    无论缩放系数、层数和大小如何，每次相乘都使标准差乘上同样的倍数。
+    """
     for scale, n_layers, n, seed in ((0.5, 1, 200, 7), (0.3, 6, 96, 8), (0.0625, 8, 144, 9), (2.0, 3, 120, 10)):
         std = number(student.activation_std(scale, n_layers, n, seed))
         expected = (scale * sqrt(n)) ** n_layers
@@ -24,7 +27,10 @@ def test_activation_std_of_any_size(student):
 
 @pytest.mark.exercise("init_scale", points=0.5)
 def test_init_scale_of_any_size(student, reference):
-    """Right for any number of inputs."""
+    """Right for any number of inputs.
+
+    对任何输入个数都正确。
+    """
     for n_in in (1, 3, 784, 10_000):
         for relu in (True, False):
             assert_close(number(student.init_scale(n_in, relu)), reference.init_scale(n_in, relu))

@@ -74,14 +74,20 @@ def zeros_and_views(randn):
 
 @pytest.mark.exercise("Relu", points=0.5)
 def test_relu_layer_of_any_tensor(student, randn):
-    """Right for any shape, dtype and memory layout; the slope at exactly 0 is 0."""
+    """Right for any shape, dtype and memory layout; the slope at exactly 0 is 0.
+
+    对任何形状、dtype 和内存布局都正确；恰好等于 0 处的斜率为 0。
+    """
     for inp, d in zeros_and_views(randn):
         check_relu(student.Relu(), inp, d)
 
 
 @pytest.mark.exercise("Relu", points=0.5)
 def test_relu_layers_are_independent(student, randn):
-    """Two layers do not disturb each other, and one that is called again works on its last input."""
+    """Two layers do not disturb each other, and one that is called again works on its last input.
+
+    两个层互不干扰；再次调用的层使用最后一次的输入。
+    """
     first, second = student.Relu(), student.Relu()
     (one, two, three), (d, e) = (randn(3, 4) for _ in range(3)), (randn(3, 4) for _ in range(2))
     first(one)
@@ -95,21 +101,30 @@ def test_relu_layers_are_independent(student, randn):
 
 @pytest.mark.exercise("layer_classes", points=0.25)
 def test_lin_class_of_any_tensors(student, randn):
-    """`Lin` is right for any size, dtype and memory layout."""
+    """`Lin` is right for any size, dtype and memory layout.
+
+    `Lin` 对任何大小、dtype 和内存布局都正确。
+    """
     for tensors in linears(randn):
         check_linear(student.Lin, *tensors)
 
 
 @pytest.mark.exercise("layer_classes", points=0.25)
 def test_mse_class_of_small_batches(student, randn):
-    """`Mse` is right for a batch of one and of two, and in float64."""
+    """`Mse` is right for a batch of one and of two, and in float64.
+
+    `Mse` 在批次大小为 1 或 2 以及 float64 下都正确。
+    """
     for bs, dtype in ((1, torch.float32), (2, torch.float32), (5, torch.float64)):
         check_mse(student.Mse, randn(bs, 1, dtype=dtype), randn(bs, dtype=dtype))
 
 
 @pytest.mark.exercise("layer_classes", points=0.25)
 def test_layer_classes_are_independent(student, randn):
-    """Two layers do not disturb each other, and one that is called again works on its last input."""
+    """Two layers do not disturb each other, and one that is called again works on its last input.
+
+    两个层互不干扰；再次调用的层使用最后一次的输入。
+    """
     (w, v), (b, c), (one, two, three) = (
         [randn(*s) for _ in range(n)] for n, s in ((2, (3, 2)), (2, (2,)), (3, (4, 3)))
     )
@@ -125,7 +140,10 @@ def test_layer_classes_are_independent(student, randn):
 
 @pytest.mark.exercise("layer_classes", points=0.25)
 def test_model_agrees_with_the_solution(student, reference, randn):
-    """`Model` agrees with the solution for networks and batches of other sizes."""
+    """`Model` agrees with the solution for networks and batches of other sizes.
+
+    对其他大小的网络和批次，`Model` 与参考答案一致。
+    """
     for bs, n_in, n_hidden in ((1, 3, 4), (8, 2, 1), (3, 5, 6)):
         weights, x = (randn(n_in, n_hidden), randn(n_hidden), randn(n_hidden, 1), randn(1)), randn(bs, n_in)
         targ, twins = randn(bs), [t.clone() for t in (*weights, x)]
@@ -139,7 +157,10 @@ def test_model_agrees_with_the_solution(student, reference, randn):
 
 @pytest.mark.exercise("layer_function", points=0.25)
 def test_functions_of_small_batches(student, randn):
-    """Right for a batch of one; the slope of the ReLU at exactly 0 is 0."""
+    """Right for a batch of one; the slope of the ReLU at exactly 0 is 0.
+
+    批次大小为 1 时正确；ReLU 在恰好等于 0 处的斜率为 0。
+    """
     for inp, d in zeros_and_views(randn):
         check_relu(student.ReluFunction(), inp, d)
     for bs, dtype in ((1, torch.float32), (2, torch.float32), (5, torch.float64)):
@@ -148,14 +169,20 @@ def test_functions_of_small_batches(student, randn):
 
 @pytest.mark.exercise("layer_function", points=0.25)
 def test_lin_function_of_any_tensors(student, randn):
-    """`LinFunction` is right for any size, dtype and memory layout."""
+    """`LinFunction` is right for any size, dtype and memory layout.
+
+    `LinFunction` 对任何大小、dtype 和内存布局都正确。
+    """
     for tensors in linears(randn):
         check_linear(student.LinFunction, *tensors)
 
 
 @pytest.mark.exercise("layer_function", points=0.25)
 def test_functions_share_a_base(student, randn):
-    """The three layers are built on `LayerFunction`."""
+    """The three layers are built on `LayerFunction`.
+
+    三个层都继承自 `LayerFunction`。
+    """
     check_mse(student.MseFunction, randn(3, 1), randn(3))
     base = student.value("LayerFunction")
     for name in ("ReluFunction", "LinFunction", "MseFunction"):
@@ -166,7 +193,10 @@ def test_functions_share_a_base(student, randn):
 
 @pytest.mark.exercise("layer_function", points=0.25)
 def test_functions_are_independent(student, randn):
-    """Two layers do not disturb each other, and one that is called again works on its last input."""
+    """Two layers do not disturb each other, and one that is called again works on its last input.
+
+    两个层互不干扰；再次调用的层使用最后一次的输入。
+    """
     first, second = student.ReluFunction(), student.ReluFunction()
     (one, two, three), (d, e) = (randn(3, 4) for _ in range(3)), (randn(3, 4) for _ in range(2))
     first(one)

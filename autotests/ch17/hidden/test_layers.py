@@ -17,7 +17,10 @@ def shape(value):
 
 @pytest.mark.exercise("LinearLayer", points=0.25)
 def test_linear_layer_of_any_input(student, randn):
-    """Right for inputs of any size and memory layout."""
+    """Right for inputs of any size and memory layout.
+
+    对任何大小和内存布局的输入都正确。
+    """
     for n_in, n_out in ((4, 3), (1, 2), (3, 1)):
         layer, weight, bias = student.LinearLayer(n_in, n_out), randn(n_out, n_in), randn(n_out)
         layer.load_state_dict({"weight": weight, "bias": bias})
@@ -33,7 +36,10 @@ def test_linear_layer_of_any_input(student, randn):
 
 @pytest.mark.exercise("LinearLayer", points=0.5)
 def test_linear_layer_gradients(student, randn):
-    """Gradients reach the input, the weights and the bias."""
+    """Gradients reach the input, the weights and the bias.
+
+    梯度能传到输入、权重和偏置。
+    """
     layer, x, d = student.LinearLayer(4, 3), randn(5, 4).requires_grad_(), randn(5, 3)
     leaves = [t.requires_grad_() for t in (x.detach().clone(), randn(3, 4), randn(3))]
     layer.load_state_dict({"weight": leaves[1].detach(), "bias": leaves[2].detach()})
@@ -47,7 +53,10 @@ def test_linear_layer_gradients(student, randn):
 
 @pytest.mark.exercise("LinearLayer", points=0.25)
 def test_linear_layer_beside_nn_linear(student, randn):
-    """It exchanges weights with `nn.Linear`, and both then give the same outputs."""
+    """It exchanges weights with `nn.Linear`, and both then give the same outputs.
+
+    它与 `nn.Linear` 可以互换权重，互换后两者的输出相同。
+    """
     layer, other, twin = student.LinearLayer(6, 4), student.LinearLayer(6, 4), nn.Linear(6, 4)
     state, x = layer.state_dict(), randn(3, 6)
     assert_equal(
@@ -65,7 +74,10 @@ def test_linear_layer_beside_nn_linear(student, randn):
 
 @pytest.mark.exercise("LinearLayer", points=0.25)
 def test_linear_layer_in_float64(student, reference, randn):
-    """After `.double()` it works in float64."""
+    """After `.double()` it works in float64.
+
+    调用 `.double()` 之后以 float64 计算。
+    """
     layer, model = student.LinearLayer(3, 5), reference.LinearLayer(3, 5)
     state = {"weight": randn(5, 3), "bias": randn(5)}
     layer.load_state_dict(state)

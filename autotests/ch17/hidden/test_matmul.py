@@ -54,14 +54,20 @@ def assert_no_product_in_disguise(multiply, randn):
 
 @pytest.mark.exercise("matmul_loops", points=0.25)
 def test_matmul_loops_of_ones_and_views(student, randn):
-    """Right for tensors of any size and memory layout, with and without gradients."""
+    """Right for tensors of any size and memory layout, with and without gradients.
+
+    对任何大小和内存布局的张量都正确，无论是否需要梯度。
+    """
     for a, b in ones_and_views(randn):
         assert_close(student.matmul_loops(a, b), (a @ b).detach())
 
 
 @pytest.mark.exercise("matmul_loops", points=0.25)
 def test_matmul_loops_refuses_every_other_size(student, reference, randn):
-    """Raises for every pair of inner sizes that differ, never a silent result."""
+    """Raises for every pair of inner sizes that differ, never a silent result.
+
+    凡是内侧大小不同都抛出异常，绝不悄悄给出结果。
+    """
     a, b = randn(2, 4), randn(4, 3)
     assert_close(student.matmul_loops(a, b), reference.matmul_loops(a, b))
     for k, other in ((4, 3), (3, 5), (1, 3), (3, 1)):
@@ -70,20 +76,29 @@ def test_matmul_loops_refuses_every_other_size(student, reference, randn):
 
 @pytest.mark.exercise("matmul_loops", points=0.25)
 def test_matmul_loops_adds_up_itself(student, randn):
-    """The sums are your own: no matrix product works behind them."""
+    """The sums are your own: no matrix product works behind them.
+
+    求和由你自己完成，背后没有用矩阵乘法。
+    """
     assert_no_product_in_disguise(student.matmul_loops, randn)
 
 
 @pytest.mark.exercise("matmul_elementwise", points=0.25)
 def test_matmul_elementwise_of_ones_and_views(student, randn):
-    """Right for tensors of any size and memory layout, with and without gradients."""
+    """Right for tensors of any size and memory layout, with and without gradients.
+
+    对任何大小和内存布局的张量都正确，无论是否需要梯度。
+    """
     for a, b in ones_and_views(randn):
         assert_close(student.matmul_elementwise(a, b), (a @ b).detach())
 
 
 @pytest.mark.exercise("matmul_elementwise", points=0.25)
 def test_matmul_elementwise_refuses_every_other_size(student, reference, randn):
-    """Raises for every pair of inner sizes that differ, never a silent result."""
+    """Raises for every pair of inner sizes that differ, never a silent result.
+
+    凡是内侧大小不同都抛出异常，绝不悄悄给出结果。
+    """
     a, b = randn(2, 4), randn(4, 3)
     assert_close(student.matmul_elementwise(a, b), reference.matmul_elementwise(a, b))
     for k, other in ((4, 3), (3, 5), (1, 3), (3, 1)):
@@ -92,20 +107,29 @@ def test_matmul_elementwise_refuses_every_other_size(student, reference, randn):
 
 @pytest.mark.exercise("matmul_elementwise", points=0.25)
 def test_matmul_elementwise_adds_up_itself(student, randn):
-    """The sums are your own: no matrix product works behind them."""
+    """The sums are your own: no matrix product works behind them.
+
+    求和由你自己完成，背后没有用矩阵乘法。
+    """
     assert_no_product_in_disguise(student.matmul_elementwise, randn)
 
 
 @pytest.mark.exercise("matmul_broadcast", points=0.25)
 def test_matmul_broadcast_of_ones_and_views(student, randn):
-    """Right for tensors of any size and memory layout, with and without gradients."""
+    """Right for tensors of any size and memory layout, with and without gradients.
+
+    对任何大小和内存布局的张量都正确，无论是否需要梯度。
+    """
     for a, b in ones_and_views(randn):
         assert_close(student.matmul_broadcast(a, b), (a @ b).detach())
 
 
 @pytest.mark.exercise("matmul_broadcast", points=0.25)
 def test_matmul_broadcast_refuses_every_other_size(student, reference, randn):
-    """Raises for every pair of inner sizes that differ, never a silent result."""
+    """Raises for every pair of inner sizes that differ, never a silent result.
+
+    凡是内侧大小不同都抛出异常，绝不悄悄给出结果。
+    """
     a, b = randn(2, 4), randn(4, 3)
     assert_close(student.matmul_broadcast(a, b), reference.matmul_broadcast(a, b))
     for k, other in ((4, 3), (3, 5), (1, 3), (3, 1)):
@@ -114,13 +138,19 @@ def test_matmul_broadcast_refuses_every_other_size(student, reference, randn):
 
 @pytest.mark.exercise("matmul_broadcast", points=0.25)
 def test_matmul_broadcast_adds_up_itself(student, randn):
-    """The sums are your own: no matrix product works behind them."""
+    """The sums are your own: no matrix product works behind them.
+
+    求和由你自己完成，背后没有用矩阵乘法。
+    """
     assert_no_product_in_disguise(student.matmul_broadcast, randn)
 
 
 @pytest.mark.exercise("matmul_einsum", points=0.25)
 def test_matmul_einsum_of_ones_and_views(student, reference, randn):
-    """Right for tensors of any size and memory layout, with and without gradients."""
+    """Right for tensors of any size and memory layout, with and without gradients.
+
+    对任何大小和内存布局的张量都正确，无论是否需要梯度。
+    """
     for a, b in ones_and_views(randn):
         assert_close(student.matmul_einsum(a, b), (a @ b).detach())
     a, b = randn(5, 4, dtype=torch.float64).t(), randn(5, 6, dtype=torch.float64)[:, ::2]
@@ -129,7 +159,10 @@ def test_matmul_einsum_of_ones_and_views(student, reference, randn):
 
 @pytest.mark.exercise("matmul_einsum", points=0.25)
 def test_matmul_einsum_refuses_other_sizes(student, randn):
-    """Raises when the inner sizes differ, in place of a silent result."""
+    """Raises when the inner sizes differ, in place of a silent result.
+
+    内侧大小不同时抛出异常，而不是悄悄给出结果。
+    """
     a, b = randn(2, 3), randn(3, 4)
     assert_close(student.matmul_einsum(a, b), a @ b)
     for k, other in ((3, 4), (5, 2)):  # 1 against n is never tried: einsum broadcasts it

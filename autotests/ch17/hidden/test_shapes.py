@@ -24,7 +24,10 @@ def assert_value_error(raised):
 
 @pytest.mark.exercise("matmul_shape", points=0.125)
 def test_matmul_shape_of_any_sizes(student, reference):
-    """Sizes of one, square ones and lists included."""
+    """Sizes of one, square ones and lists included.
+
+    大小为 1、方阵以及用列表表示的形状也包括在内。
+    """
     for n, k, m in ((1, 1, 1), (1, 4, 1), (5, 1, 6), (3, 3, 3), (784, 50, 10)):
         assert_equal(student.matmul_shape((n, k), (k, m)), reference.matmul_shape((n, k), (k, m)))
         assert_equal(student.matmul_shape([n, k], [k, m]), (n, m))
@@ -32,7 +35,10 @@ def test_matmul_shape_of_any_sizes(student, reference):
 
 @pytest.mark.exercise("matmul_shape", points=0.25)
 def test_matmul_shape_refuses_every_other_size(student):
-    """Inner sizes that differ raise `ValueError` with both of them, also where other sizes agree or one is 1."""
+    """Inner sizes that differ raise `ValueError` with both of them, also where other sizes agree or one is 1.
+
+    内侧大小不同时抛出 `ValueError` 并写明两者，即使其他大小相同或其中一个是 1。
+    """
     assert_equal(student.matmul_shape((8, 6), (6, 9)), (8, 9))
     for a, b in (((2, 3), (2, 3)), ((4, 1), (3, 4)), ((4, 5), (1, 4)), ((13, 28), (17, 13)), ([6, 2], [7, 6])):
         raised = student.raises("matmul_shape", a, b)
@@ -43,7 +49,10 @@ def test_matmul_shape_refuses_every_other_size(student):
 
 @pytest.mark.exercise("broadcast_shape", points=0.5)
 def test_broadcast_shape_as_torch_has_it(student):
-    """Right for shapes of any rank, from rank 0 on, in either order."""
+    """Right for shapes of any rank, from rank 0 on, in either order.
+
+    对从 0 阶起的任何阶数的形状都正确，与先后顺序无关。
+    """
     shapes = [shape for rank in range(4) for shape in itertools.product((1, 2, 3), repeat=rank)]
     fitting = [(s, t) for s, t in itertools.product(shapes, shapes) if fits(s, t)]
     for s, t in fitting[::47]:
@@ -54,7 +63,10 @@ def test_broadcast_shape_as_torch_has_it(student):
 
 @pytest.mark.exercise("broadcast_shape", points=0.25)
 def test_broadcast_shape_refuses_every_clash(student, reference):
-    """Shapes that clash on any axis raise `ValueError`, in either order."""
+    """Shapes that clash on any axis raise `ValueError`, in either order.
+
+    只要有一个轴冲突就抛出 `ValueError`，与先后顺序无关。
+    """
     s, t = (6, 1, 4), (3, 1)
     assert_equal(student.broadcast_shape(s, t), reference.broadcast_shape(s, t))
     for s, t in (((3, 2), (4, 2)), ((4, 2, 5), (3, 5)), ((2, 3, 1), (3, 3, 2)), ((3,), (6,)), ((2, 3), (2,))):

@@ -23,7 +23,10 @@ def stored(answer):
 
 @pytest.mark.exercise("to_python", points=0.25)
 def test_to_python_of_every_dtype(student):
-    """Right for every dtype of floats and integers, also far from zero."""
+    """Right for every dtype of floats and integers, also far from zero.
+
+    对各种浮点和整数 dtype 都正确，离零很远的数也一样。
+    """
     for dtype in (torch.float32, torch.float64, torch.float16):
         assert_python(student.to_python(torch.tensor(-0.375, dtype=dtype)), -0.375)
         assert_python(student.to_python(torch.tensor(4, dtype=dtype)), 4.0)
@@ -35,7 +38,10 @@ def test_to_python_of_every_dtype(student):
 
 @pytest.mark.exercise("to_python", points=0.25)
 def test_to_python_of_false_zero_and_elements(student, reference, randn):
-    """Right for False and zeros, for an element of a larger tensor, and for a loss that requires a gradient."""
+    """Right for False and zeros, for an element of a larger tensor, and for a loss that requires a gradient.
+
+    对 False 和零、较大张量中的一个元素、需要梯度的损失都正确。
+    """
     x = randn(3, 2).requires_grad_()
     for t in (torch.tensor(False), torch.tensor(0), torch.tensor(0.0), x[1, 0], x.detach().pow(2).mean()):
         assert_python(student.to_python(t), reference.to_python(t))
@@ -43,7 +49,10 @@ def test_to_python_of_false_zero_and_elements(student, reference, randn):
 
 @pytest.mark.exercise("expand_like", points=0.5)
 def test_expand_like_of_any_rank(student, randn):
-    """Right for tensors of any rank, size, dtype and memory layout, with and without gradients."""
+    """Right for tensors of any rank, size, dtype and memory layout, with and without gradients.
+
+    对任何阶数、大小、dtype 和内存布局的张量都正确，无论是否需要梯度。
+    """
     for c, m in (
         (randn(1), randn(3)),
         (randn(1, 3), randn(2, 3)),
@@ -60,7 +69,10 @@ def test_expand_like_of_any_rank(student, randn):
 
 @pytest.mark.exercise("expand_like", points=0.25)
 def test_expand_like_never_copies(student, reference, randn):
-    """The memory is that of `c` for every rank and layout."""
+    """The memory is that of `c` for every rank and layout.
+
+    无论阶数和布局如何，用的都是 `c` 的内存。
+    """
     for c, m in ((randn(1), randn(3, 2)), (randn(4, 1, 3), randn(2, 4, 5, 3)), (randn(3, 4).t(), randn(2, 4, 3))):
         out, expected = student.expand_like(c, m), reference.expand_like(c, m)
         assert_close(out, expected)
@@ -80,21 +92,30 @@ def matrices_and_columns(randn):
 
 @pytest.mark.exercise("add_to_columns", points=0.5)
 def test_add_to_columns_of_any_size(student, reference, randn):
-    """Right for matrices of any size, float dtype and memory layout, with and without gradients."""
+    """Right for matrices of any size, float dtype and memory layout, with and without gradients.
+
+    对任何大小、浮点 dtype 和内存布局的矩阵都正确，无论是否需要梯度。
+    """
     for m, c in matrices_and_columns(randn):
         assert_close(student.add_to_columns(m, c), reference.add_to_columns(m, c).detach())
 
 
 @pytest.mark.exercise("add_to_columns_none", points=0.5)
 def test_add_to_columns_none_of_any_size(student, reference, randn):
-    """Right for matrices of any size, float dtype and memory layout, with and without gradients."""
+    """Right for matrices of any size, float dtype and memory layout, with and without gradients.
+
+    对任何大小、浮点 dtype 和内存布局的矩阵都正确，无论是否需要梯度。
+    """
     for m, c in matrices_and_columns(randn):
         assert_close(student.add_to_columns_none(m, c), reference.add_to_columns_none(m, c).detach())
 
 
 @pytest.mark.exercise("memory_contents", points=0.5)
 def test_memory_contents_of_views(student):
-    """In the order of the memory, for transposed, expanded and doubly expanded tensors."""
+    """In the order of the memory, for transposed, expanded and doubly expanded tensors.
+
+    对转置的、扩展的和两次扩展的张量，都按内存中的顺序给出。
+    """
     t = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     assert_equal(stored(student.memory_contents(t.t())), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
     assert_equal(stored(student.memory_contents(t[:, None].expand(2, 5, 3))), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
@@ -104,7 +125,10 @@ def test_memory_contents_of_views(student):
 
 @pytest.mark.exercise("memory_contents", points=0.5)
 def test_memory_contents_of_equal_numbers(student, reference):
-    """Equal numbers stored twice count twice."""
+    """Equal numbers stored twice count twice.
+
+    相同的数存储两次就算两个。
+    """
     c = torch.tensor([[3.0, 3.0], [3.0, 1.0]])
     for t in (c, c.t(), c.expand(2, 2, 2)):
         assert_equal(stored(student.memory_contents(t)), reference.memory_contents(t))
@@ -112,7 +136,10 @@ def test_memory_contents_of_equal_numbers(student, reference):
 
 @pytest.mark.exercise("memory_contents", points=0.25)
 def test_memory_contents_of_every_dtype(student):
-    """Numbers, not bytes, for every dtype, with and without gradients."""
+    """Numbers, not bytes, for every dtype, with and without gradients.
+
+    对任何 dtype 给出的都是数而不是字节，无论是否需要梯度。
+    """
     for dtype in (torch.float64, torch.int64, torch.int16, torch.float32):
         t = torch.tensor([5, -6, 7], dtype=dtype)
         assert_equal(stored(student.memory_contents(t)), t.tolist())

@@ -34,7 +34,10 @@ def by_small_steps(loss, tensor, step=1e-4):
 
 @pytest.mark.exercise("linear_layer_gradients", points=0.75)
 def test_linear_layer_gradients_of_any_tensors(student, randn):
-    """Right for any size, float dtype and memory layout, with and without gradients."""
+    """Right for any size, float dtype and memory layout, with and without gradients.
+
+    对任何大小、浮点 dtype 和内存布局都正确，无论是否需要梯度。
+    """
     for dtype in (torch.float32, torch.float64):
         x, w, b = randn(4, 6, dtype=dtype).t(), randn(5, 8, dtype=dtype).t()[::2], randn(10, dtype=dtype)[::2]
         d = randn(5, 6, dtype=dtype).t()
@@ -48,7 +51,10 @@ def test_linear_layer_gradients_of_any_tensors(student, randn):
 
 @pytest.mark.exercise("linear_layer_gradients", points=0.75)
 def test_linear_layer_gradients_by_finite_differences(student, randn):
-    """In float64 the gradients are what small steps of each number say."""
+    """In float64 the gradients are what small steps of each number say.
+
+    在 float64 下，梯度与微小改变每个数得到的结果一致。
+    """
     x, w, b, d = (randn(*size, dtype=torch.float64) for size in ((3, 2), (2, 4), (4,), (3, 4)))
     got = student.linear_layer_gradients(x, w, b, d)
     expected = [by_small_steps(lambda: (d * (x @ w + b)).sum().item(), tensor) for tensor in (x, w, b)]

@@ -54,7 +54,10 @@ def views(randn, *shape):
 
 @pytest.mark.exercise("np_relu", points=0.25)
 def test_np_relu_of_any_array(student, randn):
-    """Right for any shape, float dtype and memory layout; the input stays."""
+    """Right for any shape, float dtype and memory layout; the input stays.
+
+    对任何形状、浮点 dtype 和内存布局都正确；输入保持不变。
+    """
     for shape in ((3, 4), (5,), (2, 3, 2), (1, 1)):
         for x in views(randn, *shape):
             assert_close(student.np_relu(x), np.maximum(x, 0))
@@ -62,14 +65,20 @@ def test_np_relu_of_any_array(student, randn):
 
 @pytest.mark.exercise("np_relu", points=0.25)
 def test_np_relu_of_zeros_and_infinities(student):
-    """Zeros and infinities are numbers like any other."""
+    """Zeros and infinities are numbers like any other.
+
+    零和无穷大与其他数一样处理。
+    """
     x = np.array([[0.0, 2.0, np.inf], [-np.inf, 1e-300, -1e300]])
     assert_close(student.np_relu(x), np.array([[0.0, 2.0, np.inf], [0.0, 1e-300, 0.0]]))
 
 
 @pytest.mark.exercise("np_lin", points=0.5)
 def test_np_lin_of_any_array(student, randn):
-    """Right for any size, float dtype and memory layout."""
+    """Right for any size, float dtype and memory layout.
+
+    对任何大小、浮点 dtype 和内存布局都正确。
+    """
     for bs, n_in, n_out in ((3, 4, 2), (1, 3, 3), (3, 3, 3), (2, 1, 4), (4, 2, 1)):
         for x, w, b in zip(views(randn, bs, n_in), views(randn, n_in, n_out), views(randn, n_out), strict=True):
             assert_close(student.np_lin(x, w, b), x @ w + b)
@@ -77,7 +86,10 @@ def test_np_lin_of_any_array(student, randn):
 
 @pytest.mark.exercise("np_mse", points=0.5)
 def test_np_mse_of_any_batch(student, randn):
-    """Right for batches of every size, a batch of one included, and for any float dtype and memory layout."""
+    """Right for batches of every size, a batch of one included, and for any float dtype and memory layout.
+
+    对各种大小的批次（包括大小为 1 的批次）、任何浮点 dtype 和内存布局都正确。
+    """
     for bs in (1, 2, 7, 33):
         for output, targ in zip(views(randn, bs, 1), views(randn, bs), strict=True):
             assert_number(student.np_mse(output, targ), F.mse_loss(*as_torch(output[:, 0], targ)))
@@ -85,7 +97,10 @@ def test_np_mse_of_any_batch(student, randn):
 
 @pytest.mark.exercise("np_mse_grad", points=0.75)
 def test_np_mse_grad_of_any_batch(student, randn):
-    """Right for batches of every size, a batch of one included."""
+    """Right for batches of every size, a batch of one included.
+
+    对各种大小的批次都正确，包括大小为 1 的批次。
+    """
     for bs in (1, 2, 9, 32):
         inp, targ = arrays(randn, (bs, 1), (bs,))
         assert_close(student.np_mse_grad(inp, targ), 2 * (inp - targ[:, None]) / bs)
@@ -93,14 +108,20 @@ def test_np_mse_grad_of_any_batch(student, randn):
 
 @pytest.mark.exercise("np_mse_grad", points=0.5)
 def test_np_mse_grad_of_any_array(student, randn):
-    """Right for any float dtype and memory layout."""
+    """Right for any float dtype and memory layout.
+
+    对任何浮点 dtype 和内存布局都正确。
+    """
     for inp, targ in zip(views(randn, 5, 1), views(randn, 5), strict=True):
         assert_close(student.np_mse_grad(inp, targ), 2 * (inp - targ[:, None]) / 5)
 
 
 @pytest.mark.exercise("np_relu_grad", points=0.25)
 def test_np_relu_grad_at_zero(student):
-    """The slope at exactly 0 is 0."""
+    """The slope at exactly 0 is 0.
+
+    恰好等于 0 处的斜率为 0。
+    """
     inp = np.array([[0.0, 1.0, -1.0], [2.0, 0.0, -3.0]])
     d = np.array([[5.0, -4.0, 3.0], [0.5, -6.0, 7.0]])
     assert_close(student.np_relu_grad(inp, d), np.array([[0.0, -4.0, 0.0], [0.5, 0.0, 0.0]]))
@@ -108,7 +129,10 @@ def test_np_relu_grad_at_zero(student):
 
 @pytest.mark.exercise("np_relu_grad", points=0.25)
 def test_np_relu_grad_of_any_array(student, randn):
-    """Right for any shape, float dtype and memory layout; `inp` and `out_g` stay."""
+    """Right for any shape, float dtype and memory layout; `inp` and `out_g` stay.
+
+    对任何形状、浮点 dtype 和内存布局都正确；`inp` 和 `out_g` 保持不变。
+    """
     for shape in ((3, 4), (1, 5), (6,)):
         for inp, d in zip(views(randn, *shape), views(randn, *shape), strict=True):
             assert_close(student.np_relu_grad(inp, d), np.where(inp > 0, d, np.zeros_like(d)))
@@ -116,7 +140,10 @@ def test_np_relu_grad_of_any_array(student, randn):
 
 @pytest.mark.exercise("np_lin_grad", points=0.75)
 def test_np_lin_grad_of_any_size(student, randn):
-    """Right for one sample, one input, one output, and square weights."""
+    """Right for one sample, one input, one output, and square weights.
+
+    只有一个样本、一个输入、一个输出以及权重为方阵时都正确。
+    """
     for bs, n_in, n_out in ((1, 3, 4), (7, 1, 2), (3, 5, 1), (3, 3, 3)):
         inp, d, w, b = arrays(randn, (bs, n_in), (bs, n_out), (n_in, n_out), (n_out,))
         expected = autograd(lambda inp, w, b, d=d: torch.from_numpy(d) * (inp @ w + b), inp, w, b)
@@ -125,14 +152,20 @@ def test_np_lin_grad_of_any_size(student, randn):
 
 @pytest.mark.exercise("np_lin_grad", points=0.5)
 def test_np_lin_grad_of_any_array(student, randn):
-    """Right for any float dtype and memory layout."""
+    """Right for any float dtype and memory layout.
+
+    对任何浮点 dtype 和内存布局都正确。
+    """
     for inp, d, w in zip(views(randn, 4, 3), views(randn, 4, 2), views(randn, 3, 2), strict=True):
         assert_close(student.np_lin_grad(inp, d, w), (d @ w.T, inp.T @ d, d.sum(0)), what="the tuple (inp, w, b)")
 
 
 @pytest.mark.exercise("np_forward_and_backward", points=1)
 def test_np_forward_and_backward_of_any_size(student, randn):
-    """Right for a batch of one, one input and one hidden unit."""
+    """Right for a batch of one, one input and one hidden unit.
+
+    批次大小为 1、只有一个输入和一个隐藏单元时也正确。
+    """
     for bs, n_in, nh in ((1, 3, 4), (8, 1, 3), (5, 4, 1), (4, 4, 4)):
         inp, w1, b1, w2, b2 = values = arrays(randn, (bs, n_in), (n_in, nh), (nh,), (nh, 1), (1,))
         (targ,) = arrays(randn, (bs,))
@@ -142,7 +175,10 @@ def test_np_forward_and_backward_of_any_size(student, randn):
 
 @pytest.mark.exercise("np_forward_and_backward", points=0.5)
 def test_np_forward_and_backward_of_any_array(student, randn):
-    """Right for any memory layout, also where much of the hidden layer is at 0."""
+    """Right for any memory layout, also where much of the hidden layer is at 0.
+
+    对任何内存布局都正确，隐藏层大部分为 0 时也一样。
+    """
     inp, targ, w1, b1, w2, b2 = (
         arrays(randn, [2 * n for n in shape])[0][(slice(None, None, 2),) * len(shape)]
         for shape in ((6, 3), (6,), (3, 5), (5,), (5, 1), (1,))
@@ -154,7 +190,10 @@ def test_np_forward_and_backward_of_any_array(student, randn):
 
 @pytest.mark.exercise("np_matmul_broadcast", points=0.5)
 def test_np_matmul_broadcast_of_any_array(student, randn):
-    """Right for any size and memory layout."""
+    """Right for any size and memory layout.
+
+    对任何大小和内存布局都正确。
+    """
     for n, k, m in ((1, 4, 3), (4, 1, 3), (3, 4, 1), (3, 3, 3), (7, 2, 5)):
         a, b = arrays(randn, (k, 2 * n), (m, k))
         a, b = a.T[::2], b.T
@@ -163,7 +202,10 @@ def test_np_matmul_broadcast_of_any_array(student, randn):
 
 @pytest.mark.exercise("np_matmul_broadcast", points=0.5)
 def test_np_matmul_broadcast_refuses_sizes_that_do_not_fit(student, randn):
-    """Raises an exception when the inner sizes differ."""
+    """Raises an exception when the inner sizes differ.
+
+    内侧大小不同时抛出异常。
+    """
     a, b = arrays(randn, (3, 4), (4, 2))
     assert_close(student.np_matmul_broadcast(a, b), a @ b)
     for left, right in (((3, 4), (5, 2)), ((2, 3), (2, 3)), ((3, 1), (4, 2)), ((3, 4), (1, 2))):
@@ -172,7 +214,10 @@ def test_np_matmul_broadcast_refuses_sizes_that_do_not_fit(student, randn):
 
 @pytest.mark.exercise("np_conv2d", points=0.5)
 def test_np_conv2d_of_any_size(student, randn):
-    """Right for any number of images and channels, and any size of image and kernel."""
+    """Right for any number of images and channels, and any size of image and kernel.
+
+    对任何数量的图像和通道、任何大小的图像和卷积核都正确。
+    """
     for sizes in (
         ((1, 1, 4, 4), (1, 1, 1, 1)),
         ((2, 3, 3, 2), (4, 3, 3, 2)),
@@ -188,7 +233,10 @@ def test_np_conv2d_of_any_size(student, randn):
 
 @pytest.mark.exercise("np_conv2d", points=0.5)
 def test_np_conv2d_of_any_stride_and_padding(student, randn):
-    """Right for any stride and padding, also where the last step does not fill the image."""
+    """Right for any stride and padding, also where the last step does not fill the image.
+
+    对任何步幅和填充都正确，最后一步没有走满图像时也一样。
+    """
     x, w, b = arrays(randn, (2, 3, 8, 6), (2, 3, 2, 3), (2,))
     for stride, padding in ((3, 0), (2, 2), (1, 3), (4, 1)):
         expected = F.conv2d(*as_torch(x, w, b), stride=stride, padding=padding).numpy()
@@ -197,7 +245,10 @@ def test_np_conv2d_of_any_stride_and_padding(student, randn):
 
 @pytest.mark.exercise("np_conv2d", points=1)
 def test_np_conv2d_of_any_array(student, randn):
-    """Right for any memory layout."""
+    """Right for any memory layout.
+
+    对任何内存布局都正确。
+    """
     x, w, b = arrays(randn, (2, 6, 5, 3), (3, 2, 4, 3), (8,))
     x, w, b = x.transpose(0, 3, 1, 2), w.transpose(2, 0, 3, 1), b[::2]
     assert_close(student.np_conv2d(x, w, b, 2, 1), F.conv2d(*as_torch(x, w, b), stride=2, padding=1).numpy())

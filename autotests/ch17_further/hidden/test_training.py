@@ -57,7 +57,10 @@ def assert_seeded(train, x, n_out):
 
 @pytest.mark.exercise("MyRelu", points=0.5)
 def test_my_relu_at_zero(student):
-    """The slope at exactly 0 is 0."""
+    """The slope at exactly 0 is 0.
+
+    恰好等于 0 处的斜率为 0。
+    """
     x = torch.tensor([[0.0, 1.0, -1.0], [2.0, 0.0, -3.0]]).requires_grad_()
     d = torch.tensor([[5.0, -4.0, 3.0], [0.5, -6.0, 7.0]])
     out = student.MyRelu.apply(x)
@@ -68,7 +71,10 @@ def test_my_relu_at_zero(student):
 
 @pytest.mark.exercise("MyRelu", points=0.5)
 def test_my_relu_by_finite_differences(student, randn):
-    """In float64 the gradient is what small steps of each input say."""
+    """In float64 the gradient is what small steps of each input say.
+
+    在 float64 下，梯度与微小改变每个输入得到的结果一致。
+    """
     x, d, step = randn(2, 3, dtype=torch.float64), randn(2, 3, dtype=torch.float64), 1e-6
     x += x.sign() / 10  # a step must not cross 0
     expected = torch.zeros_like(x)
@@ -85,7 +91,10 @@ def test_my_relu_by_finite_differences(student, randn):
 
 @pytest.mark.exercise("MyRelu", points=0.5)
 def test_my_relu_of_any_tensors(student, randn):
-    """Right for any shape, float dtype and memory layout, and twice in a row."""
+    """Right for any shape, float dtype and memory layout, and twice in a row.
+
+    对任何形状、浮点 dtype 和内存布局都正确，连续用两次也一样。
+    """
     for dtype in (torch.float32, torch.float64):
         for x in (randn(1, dtype=dtype)[0], randn(2, 3, 4, dtype=dtype), randn(5, 6, dtype=dtype).t()[::2]):
             d = randn(*x.shape, 1, dtype=dtype)[..., 0]
@@ -102,7 +111,10 @@ def test_my_relu_of_any_tensors(student, randn):
 @pytest.mark.time_limit(60)
 @pytest.mark.exercise("train_with_relu", points=1)
 def test_train_with_relu_on_other_data(student, odd_or_even):
-    """It learns from other mixtures of the pixels, too."""
+    """It learns from other mixtures of the pixels, too.
+
+    换成像素的其他混合，它也能学会。
+    """
     x, y = odd_or_even(50)
     model = student.train_with_relu(x[:TRAIN], y[:TRAIN], 600, 0.03, 7)
     assert_error(outputs(model, x[TRAIN:], 1), y[TRAIN:])
@@ -111,7 +123,10 @@ def test_train_with_relu_on_other_data(student, odd_or_even):
 @pytest.mark.time_limit(60)
 @pytest.mark.exercise("train_with_relu", points=0.5)
 def test_train_with_relu_of_small_sizes(student, randn):
-    """Right shapes for few inputs, a batch of one, and one row to predict."""
+    """Right shapes for few inputs, a batch of one, and one row to predict.
+
+    输入很少、批次大小为 1、只预测一行时，形状都正确。
+    """
     for bs, n_in, k in ((1, 1, 3), (7, 3, 1)):
         model = student.train_with_relu(randn(bs, n_in), randn(bs), 2, 0.01, 0)
         out = outputs(model, randn(k, n_in), 1)
@@ -121,14 +136,20 @@ def test_train_with_relu_of_small_sizes(student, randn):
 @pytest.mark.time_limit(60)
 @pytest.mark.exercise("train_with_relu", points=0.5)
 def test_train_with_relu_is_seeded(student, randn):
-    """The same seed gives the same model, another seed another one."""
+    """The same seed gives the same model, another seed another one.
+
+    同一个种子给出同样的模型，不同的种子给出不同的模型。
+    """
     x, y = randn(20, 6), randn(20)
     assert_seeded(lambda seed: student.train_with_relu(x, y, 4, 0.01, seed), randn(5, 6), 1)
 
 
 @pytest.mark.exercise("SmallCNN", points=0.5)
 def test_small_cnn_gradients(student, randn):
-    """Gradients reach the image and every one of its parameters."""
+    """Gradients reach the image and every one of its parameters.
+
+    梯度能传到图像和它的每一个参数。
+    """
     model, x, d = student.SmallCNN(), randn(6, 1, 8, 8).requires_grad_(), randn(6, 10)
     out = model(x)
     assert_equal(shape(out), [6, 10], what="the shape of the output")
@@ -143,7 +164,10 @@ def test_small_cnn_gradients(student, randn):
 
 @pytest.mark.exercise("SmallCNN", points=0.5)
 def test_small_cnn_reads_each_image_by_itself(student, randn):
-    """After `eval()`, an image gives the same ten numbers alone and in a batch."""
+    """After `eval()`, an image gives the same ten numbers alone and in a batch.
+
+    调用 `eval()` 之后，一张图像单独输入与放在批次中输入，给出同样的十个数。
+    """
     model, x = student.SmallCNN(), randn(5, 1, 8, 8)
     model.eval()
     whole = model(x)
@@ -154,7 +178,10 @@ def test_small_cnn_reads_each_image_by_itself(student, randn):
 
 @pytest.mark.exercise("SmallCNN", points=0.5)
 def test_small_cnn_state(student, randn):
-    """Two are different at first; with the other's `state_dict()` loaded, they give the same."""
+    """Two are different at first; with the other's `state_dict()` loaded, they give the same.
+
+    两个网络起初不同；载入对方的 `state_dict()` 之后，结果相同。
+    """
     first, second, x = student.SmallCNN(), student.SmallCNN(), randn(3, 1, 8, 8)
     first.eval()
     second.eval()
@@ -167,7 +194,10 @@ def test_small_cnn_state(student, randn):
 @pytest.mark.time_limit(60)
 @pytest.mark.exercise("train_cnn", points=1.5)
 def test_train_cnn_on_other_digits(student, digits):
-    """It learns to read digits that are turned another way, too."""
+    """It learns to read digits that are turned another way, too.
+
+    换一个方向的数字，它也能学会识别。
+    """
     x, classes = digits(2)
     model = student.train_cnn(x[:TRAIN], classes[:TRAIN], 400, 0.01, 7)
     assert_share(outputs(model, x[TRAIN:], 10), classes[TRAIN:])
@@ -176,7 +206,10 @@ def test_train_cnn_on_other_digits(student, digits):
 @pytest.mark.time_limit(60)
 @pytest.mark.exercise("train_cnn", points=0.5)
 def test_train_cnn_of_small_batches(student, randn):
-    """Right shapes for a batch of one, and for one image to read."""
+    """Right shapes for a batch of one, and for one image to read.
+
+    批次大小为 1、只识别一张图像时，形状都正确。
+    """
     for bs, k in ((1, 3), (5, 1)):
         out = outputs(student.train_cnn(randn(bs, 1, 8, 8), torch.arange(bs), 2, 0.01, 0), randn(k, 1, 8, 8), 10)
         assert_equal(int(out.isfinite().sum()), out.numel(), what="the number of finite outputs")
@@ -185,6 +218,9 @@ def test_train_cnn_of_small_batches(student, randn):
 @pytest.mark.time_limit(60)
 @pytest.mark.exercise("train_cnn", points=0.5)
 def test_train_cnn_is_seeded(student, randn):
-    """The same seed gives the same model, another seed another one."""
+    """The same seed gives the same model, another seed another one.
+
+    同一个种子给出同样的模型，不同的种子给出不同的模型。
+    """
     x, classes = randn(12, 1, 8, 8), torch.arange(12) % 10
     assert_seeded(lambda seed: student.train_cnn(x, classes, 3, 0.01, seed), randn(4, 1, 8, 8), 10)

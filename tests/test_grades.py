@@ -15,7 +15,7 @@ import pytest
 
 from grader import gradescope
 from grader.cli import main
-from grader.exports import as_canvas, as_csv, as_moodle, from_records, from_results
+from grader.grades import as_canvas, as_csv, as_moodle, from_records, from_results
 from grader.model import CheckResult, ExerciseResult, Mark, Record, SubmissionResult
 from grader.store import Stored, write_result
 from tests.test_sandbox import ROOT

@@ -107,7 +107,7 @@ def batch(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("more", "code", "says"),
     [
-        (["--from", "out"], 0, "canvas.csv: 1 students"),
+        (["--from", "out"], 0, "canvas.csv: 1 student"),
         (["--from", "elsewhere"], 2, "elsewhere: no grades of tiny"),
         (["--from", "out", "--roster", "roster.csv"], 1, "not in roster.csv: ada"),
         (["--from", "out", "--roster", "empty.csv"], 2, "empty.csv: has none of the columns Student"),

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import multiprocessing
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 
 from grader.course import Assignment, Course
 from grader.model import ExerciseResult, SubmissionResult
+from grader.sandbox.confine import die_with_parent
 from grader.sentences import Text, sentence
 from grader.store import Job, read_results
 from grader.submissions import SubmissionFile
@@ -23,6 +26,13 @@ from grader.submissions import SubmissionFile
 PROGRESS_SECONDS = 0.2
 MAX_CHUNK = 16
 TRIES = 3
+
+
+def processes(workers: int) -> Callable[[], Executor]:
+    """What makes the processes that grade. They end with this one, however it ends."""
+    os.environ["PYTHONSAFEPATH"] = "1"  # or each would import from the current folder first: a student's, perhaps
+    spawn = multiprocessing.get_context("spawn")
+    return functools.partial(ProcessPoolExecutor, workers, spawn, initializer=die_with_parent, initargs=(os.getpid(),))
 
 
 def probe(job: Job) -> None:
@@ -69,7 +79,7 @@ def base_key(job: Job, assignment: Assignment) -> str:
 def run(
     job: Job,
     files: Sequence[SubmissionFile],
-    executor: Callable[[], Executor],
+    executor: Callable[[], AbstractContextManager[Executor]],
     workers: int,
     progress: Callable[[int], None],
 ) -> tuple[list[SubmissionResult], str | None]:

@@ -1,4 +1,4 @@
-"""The command line: ``grader grade``, ``grader verify`` and ``grader table``.
+"""The command line: ``grader grade``, ``kit``, ``export``, ``verify`` and ``table``.
 
 Exit codes: 0 every submission got a result; 1 something was *not run* through our fault (it is named); 2 unusable
 arguments, or a machine on which student code cannot be confined.
@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
-import multiprocessing
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -29,11 +27,14 @@ from grader.languages import ENGLISH, LANGUAGES, Language, chosen
 from grader.model import SubmissionResult
 from grader.names import printable
 from grader.sandbox.client import Limits
-from grader.sandbox.confine import die_with_parent
 from grader.sentences import N_, Told, counted, sentence
-from grader.store import Job, cache_folder, write_whole
+from grader.store import Job, cache_folder, read_results, write_whole
 from grader.submissions import SubmissionFile, SubmissionsError, find
 from grader.terminal import class_table
+
+if TYPE_CHECKING:
+    from grader.grades import Grade
+    from grader.recorder import Recorder
 
 OK, NOT_RUN, UNUSABLE = 0, 1, 2
 
@@ -68,6 +69,9 @@ def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
     grade.add_argument(
         "--unconfined", action="store_true", help=_("go on where the sandbox is incomplete; is recorded")
     )
+    text = _("write nbgrader's gradebook, autograded/ and feedback/ too (default: the one of nbgrader_config.py)")
+    grade.add_argument("--gradebook", nargs="?", const="", metavar="URL", help=text)
+    grade.add_argument("--add-students", action="store_true", help=_("add students that the gradebook does not know"))
     grade.set_defaults(run=grade_command)
     check = commands.add_parser(
         "verify",
@@ -82,6 +86,36 @@ def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
     )
     check.add_argument("assignment", nargs="?", help=_("name of the assignment (default: all)"))
     check.set_defaults(run=verify_command)
+    handout = commands.add_parser(
+        "kit",
+        parents=[course, spoken],
+        help=_("build the zip that students get"),
+        description=_("Build the zip that students get: notebook, public checks, instructions, and the grader itself."),
+    )
+    handout.add_argument("assignment", help=_("name of the assignment, e.g. ch17"))
+    handout.add_argument("--out", type=Path, help=_("the zip (default: <assignment>-kit.zip)"))
+    handout.add_argument("--wheel", type=Path, help=_("the grader's wheel (default: built from its checkout)"))
+    handout.set_defaults(run=kit_command)
+    export = commands.add_parser(
+        "export",
+        parents=[course, spoken],
+        help=_("grades for other systems, or an autograder for Gradescope"),
+        description=_("Write grades as CSV, as Canvas or Moodle import them, or the zip that Gradescope runs."),
+        epilog=_("Exit codes: 0 done; 1 the roster does not know somebody (it says whom); 2 unusable arguments."),
+    )
+    export.add_argument("format", choices=["csv", "canvas", "moodle", "gradescope"])
+    export.add_argument("assignment", help=_("name of the assignment, e.g. ch17"))
+    text = _("results of grader grade --out OUT")
+    export.add_argument("--from", type=Path, dest="results", metavar="OUT", help=text)
+    text = _("without --from: this gradebook, not that of nbgrader_config.py")
+    export.add_argument("--gradebook", default="", metavar="URL", help=text)
+    text = _("what Canvas or Moodle exported, to find people by")
+    export.add_argument("--roster", type=Path, metavar="CSV", help=text)
+    export.add_argument("--out", type=Path, required=True, help=_("the file to write"))
+    export.add_argument("--wheel", type=Path, help=_("the grader's wheel (default: built from its checkout)"))
+    text = _("go on where the sandbox is incomplete; is recorded")
+    export.add_argument("--unconfined", action="store_true", help=text)
+    export.set_defaults(run=export_command)
     page = commands.add_parser(
         "table",
         parents=[course, spoken],
@@ -154,10 +188,23 @@ def grade_command(options: argparse.Namespace, language: Language) -> int:
     only = _only(options.only, assignment)
     if options.workers < 1 or options.time_limit <= 0 or options.memory < 64:
         raise Unusable(sentence("--workers must be 1 or more, --time-limit above 0, --memory 64 or more"))
+    recorder = None
+    if options.gradebook is not None:
+        recorder = _recorder(assignment, options.gradebook, language, options.add_students)
     out: Path = options.out
     (out / "results").mkdir(parents=True, exist_ok=True)
     with _alone(out):
-        return _grade(options, course, assignment, only, language)
+        return _grade(options, course, assignment, only, language, recorder)
+
+
+def _recorder(assignment: Assignment, url: str, language: Language, add_students: bool = False) -> Recorder:
+    """What reads and writes the gradebook. Raises `Unusable` where nbgrader is not installed."""
+    try:
+        from grader.recorder import Recorder
+    except ImportError as error:
+        text = N_("the gradebook needs %(name)s; run: pip install 'ch17-grader[instructor]'")
+        raise Unusable(sentence(text, name=error.name)) from None
+    return Recorder(assignment, url, language, add_students)
 
 
 @contextlib.contextmanager
@@ -172,7 +219,12 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def _grade(
-    options: argparse.Namespace, course: Course, assignment: Assignment, only: tuple[str, ...], language: Language
+    options: argparse.Namespace,
+    course: Course,
+    assignment: Assignment,
+    only: tuple[str, ...],
+    language: Language,
+    recorder: Recorder | None,
 ) -> int:
     console, out = Console(), options.out
     limits = Limits(options.time_limit, options.time_limit * 4, options.memory << 20)
@@ -183,6 +235,7 @@ def _grade(
     with tempfile.TemporaryDirectory(prefix="grader-in-") as scratch:
         files = find(options.submissions.absolute(), assignment.name, Path(scratch))
         results, trouble = _run(console, job, files, options.workers, language)
+        left_out = recorder.write(files, results) if recorder else []
     write_outputs(out, assignment, only, results, language)
     class_table(console, results, language)
     seconds = time.monotonic() - began
@@ -195,7 +248,68 @@ def _grade(
         page=page,
     )
     console.print(language.say(said), highlight=False, soft_wrap=True, markup=False)
-    return _verdict(results, trouble, language)
+    for line in left_out:
+        print(f"grader: {printable(language.say(line))}", file=sys.stderr)
+    return _verdict(results, trouble, language) or (NOT_RUN if left_out else OK)
+
+
+def kit_command(options: argparse.Namespace, language: Language) -> int:
+    """``grader kit``: the zip for students."""
+    from grader import kit
+
+    assignment = Course.find(options.course).assignment(options.assignment)
+    out = options.out or Path(f"{assignment.name}-kit.zip")
+    count = kit.build(assignment, out, options.wheel)
+    done = counted(
+        "%(path)s: %(count)s file for students, no solution, no hidden check",
+        "%(path)s: %(count)s files for students, no solution, no hidden check",
+        count,
+        path=out,
+    )
+    print(language.say(done))
+    return OK
+
+
+def export_command(options: argparse.Namespace, language: Language) -> int:
+    """``grader export``: a file for another system."""
+    from grader import grades, gradescope
+
+    assignment = Course.find(options.course).assignment(options.assignment)
+    if options.format == "gradescope":
+        gradescope.build(assignment, options.out, options.wheel, options.unconfined)
+        text = N_("%(path)s: upload it as autograder (for staff alone: it holds solutions)")
+        print(language.say(sentence(text, path=options.out)))
+        return OK
+    found = _grades(options, assignment, language)
+    written, unknown = grades.FORMATS[options.format](found, assignment.name, options.roster)
+    write_whole(options.out, written.encode())
+    done = counted(
+        "%(path)s: %(count)s student", "%(path)s: %(count)s students", len(found) - len(unknown), path=options.out
+    )
+    print(language.say(done))
+    if unknown:
+        missing = sentence("not in %(roster)s: %(names)s", roster=options.roster, names=", ".join(unknown))
+        print(f"grader: {printable(language.say(missing))}", file=sys.stderr)
+    return NOT_RUN if unknown else OK
+
+
+def _grades(options: argparse.Namespace, assignment: Assignment, language: Language) -> list[Grade]:
+    """From the folder of a batch, or else from the gradebook. Raises `Unusable` when there are none."""
+    from grader import grades
+
+    if options.results is not None:
+        stored = read_results(options.results / "results").values()
+        results = sorted((s.result for s in stored), key=lambda result: result.student)
+        found = grades.from_results(result for result in results if result.assignment == assignment.name)
+        where = options.results
+    else:
+        recorder = _recorder(assignment, options.gradebook, language)
+        records = recorder.gradebook.read(assignment.name)
+        found, where = grades.from_records(records.values()), recorder.folders.root
+    if not found:
+        text = N_("%(path)s: no grades of %(name)s; grade first, or name another place")
+        raise Unusable(sentence(text, path=where, name=assignment.name))
+    return found
 
 
 def table_command(options: argparse.Namespace, language: Language) -> int:
@@ -219,7 +333,7 @@ def verify_command(options: argparse.Namespace, language: Language) -> int:
         print(printable(problem))
         off += 1
     for name in [options.assignment] if options.assignment else course.names:
-        counts, problems = verify(course.assignment(name), _pool(options.workers), options.workers)
+        counts, problems = verify(course.assignment(name), batch.processes(options.workers), options.workers)
         print(f"{name}: {counts}")
         for problem in problems:
             print(f"  {printable(problem)}")
@@ -248,17 +362,12 @@ def _run(
         task = bar.add_task("grading", total=len(files))
         workers = min(workers, len(files))
         try:
-            return batch.run(job, files, _pool(workers), workers, lambda done: bar.update(task, completed=done))
+            return batch.run(
+                job, files, batch.processes(workers), workers, lambda done: bar.update(task, completed=done)
+            )
         except EngineError as error:
             text = N_("%(why)s (to go on all the same: --unconfined; the results will say so)")
             raise Unusable(sentence(text, why=error)) from None
-
-
-def _pool(workers: int) -> Callable[[], Executor]:
-    """What makes the processes that grade. They end with this one, however it ends."""
-    os.environ["PYTHONSAFEPATH"] = "1"  # or each would import from the current folder first: a student's, perhaps
-    spawn = multiprocessing.get_context("spawn")
-    return functools.partial(ProcessPoolExecutor, workers, spawn, initializer=die_with_parent, initargs=(os.getpid(),))
 
 
 def write_outputs(

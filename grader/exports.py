@@ -126,7 +126,7 @@ def schema_text() -> str:
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
-def _csv_text(text: str) -> str:
+def csv_text(text: str) -> str:
     """A text cell no spreadsheet takes for a formula: a quote goes before =, +, -, @, wide ones too, tab and return."""
     return "'" + visible(text) if text.lstrip(" ").startswith(_FORMULA) else visible(text)
 
@@ -139,13 +139,13 @@ def write_grades_csv(results: Sequence[SubmissionResult], path: Path) -> None:
     names = exercise_names(results)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["student", "status", "score", "max_score", *map(_csv_text, names)])
+    writer.writerow(["student", "status", "score", "max_score", *map(csv_text, names)])
     for result in results:
         scores = {
             exercise.name: number(exercise.score) for exercise in result.exercises if not _unrun(result, exercise)
         }
         score = "" if result.status == "error" else number(result.score)
-        row = [_csv_text(result.student), result.status, score, number(result.max_score)]
+        row = [csv_text(result.student), result.status, score, number(result.max_score)]
         writer.writerow(row + [scores.get(name, "") for name in names])
     write_whole(path, out.getvalue().encode())
 

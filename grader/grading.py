@@ -218,6 +218,7 @@ class Grading:
             exercises=exercises,
             notes=(*self.submission.notes, *self.attempt.notes),
             printed="\n".join(self.attempt.printed)[:20_000],
+            written=self.submission.written,
         )
 
     def behaviour(self, exercise: str) -> Behaviour:

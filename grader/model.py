@@ -175,8 +175,23 @@ class ExerciseResult(msgspec.Struct, frozen=True):
     source: str = ""
 
 
+class Written(msgspec.Struct, frozen=True):
+    """A written answer, which a person grades: ``name`` is its cell's grade id, ``answer`` the cell's text.
+
+    ``answered`` is False when the cell is as it was released, or gone.
+    """
+
+    name: str
+    max_score: float
+    answer: str
+    answered: bool
+
+
 class SubmissionResult(msgspec.Struct, frozen=True):
-    """One submission, whole. ``problem`` says in one line why nothing, or not all, could be graded."""
+    """One submission, whole. ``problem`` says in one line why nothing, or not all, could be graded.
+
+    Scores count exercises only: ``written`` answers wait for a person.
+    """
 
     assignment: str
     student: str
@@ -190,3 +205,29 @@ class SubmissionResult(msgspec.Struct, frozen=True):
     notes: tuple[Text, ...] = ()
     printed: str = ""
     schema: int = SCHEMA
+    written: tuple[Written, ...] = ()
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """What a gradebook says of one graded cell. ``score`` is the one that counts; None as long as nobody gave any.
+
+    ``automatic`` is what the grader gave; ``by_hand`` is True when a person gave the score, or credit beyond it.
+    """
+
+    name: str
+    score: float | None
+    max_score: float
+    automatic: float | None
+    by_hand: bool
+    comment: str | None = None
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What a gradebook says of one submission: automatic and manual scores together, late penalty taken off."""
+
+    student: str
+    score: float
+    max_score: float
+    late_penalty: float
+    needs_review: bool
+    marks: tuple[Mark, ...]

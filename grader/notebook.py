@@ -18,9 +18,9 @@ from typing import Literal
 
 import msgspec
 
-from grader import source
+from grader import source, written
 from grader.course import CHECK, Assignment
-from grader.model import FLAGS, Flag
+from grader.model import FLAGS, Flag, Written
 from grader.names import shown
 from grader.nbfile import Cell, Notebook, Problem, load, parse
 from grader.sentences import N_, Sentence, Text, counted, listed, place, sentence
@@ -65,6 +65,7 @@ class Submission(msgspec.Struct, frozen=True):
     sources: dict[str, str]
     flags: tuple[Flag, ...] = ()
     notes: tuple[Text, ...] = ()
+    written: tuple[Written, ...] = ()
 
 
 def read_path(path: Path, assignment: Assignment) -> Submission | Problem:
@@ -199,6 +200,7 @@ class _Rebuilt:
             sources={name: _joined(answer.entries) for name, answer in self.answers.items()},
             flags=tuple(flag for flag in FLAGS if flag in flags),
             notes=tuple(notes),
+            written=written.answers(self.notebook.cells, self.assignment.released),
         )
 
     def _belongs(self) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from ipython_pygments_lexers import IPython3Lexer  # type: ignore[import-untyped]
@@ -19,10 +19,10 @@ from markupsafe import Markup
 from pygments import highlight  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
-from grader.course import REREAD
+from grader.course import CHECK, REREAD
 from grader.languages import ENGLISH, Language
 from grader.legible import visible
-from grader.model import CheckResult, Exercise, ExerciseResult, SubmissionResult
+from grader.model import CheckResult, Exercise, ExerciseResult, Mark, Record, SubmissionResult
 from grader.pages import page, rendered
 from grader.pictures import Map, Sheet, picture, sheets
 from grader.public import public_exercise, public_result
@@ -79,10 +79,39 @@ class Section(msgspec.Struct, frozen=True):
         return self.result.max_score - self.result.score
 
 
-def student_page(result: SubmissionResult, exercises: Sequence[Exercise], language: Language = ENGLISH) -> str:
+class HandMarked(msgspec.Struct, frozen=True):
+    """What a person said of one cell: a written answer, or an exercise whose points or comment they gave."""
+
+    title: str
+    mark: Mark
+    answer: str  # of a written question; "" for an exercise
+
+
+def _by_hand(result: SubmissionResult, record: Record | None, by_name: Mapping[str, Exercise]) -> list[HandMarked]:
+    marks = {mark.name: mark for mark in record.marks} if record else {}
+    written = [
+        HandMarked(_first_line(answer.answer), marks.pop(answer.name), answer.answer)
+        for answer in result.written
+        if answer.name in marks
+    ]
+    said = {mark.name.removeprefix(CHECK): mark for mark in marks.values() if mark.by_hand or mark.comment}
+    return [HandMarked(title(name, by_name.get(name)), mark, "") for name, mark in said.items()] + written
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0].replace("*", "")
+
+
+def student_page(
+    result: SubmissionResult,
+    exercises: Sequence[Exercise],
+    language: Language = ENGLISH,
+    record: Record | None = None,
+) -> str:
     """The student's report, a whole HTML page: scores, each failed check and why, their own code.
 
-    Prompts and titles come from ``exercises``; scores and order from ``result``.
+    Prompts and titles come from ``exercises``; scores and order from ``result``; what a person graded, and the total
+    with it, from the gradebook's ``record``.
     """
     result = language.result(public_result(result))
     by_name = {exercise.name: exercise for exercise in exercises}
@@ -99,6 +128,8 @@ def student_page(result: SubmissionResult, exercises: Sequence[Exercise], langua
         first=wanting[:_FIRST],
         counts=Counter(exercise.verdict for exercise in result.exercises),
         our_fault="engine" in result.flags or result.status == "error",
+        record=record,
+        by_hand=_by_hand(result, record, by_name),
     )
 
 

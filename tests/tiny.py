@@ -73,10 +73,20 @@ def tiny(root: Path, *more: Sequence[Any]) -> Assignment:
         write(root, tree, new_notebook(cells=cells))
     for name, text in (("test_double.py", CHECK), ("hidden/test_double.py", HIDDEN)):
         path = root / "autotests" / "tiny" / name
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     write(root, "assignments", made(load(root)))
     return load(root)
+
+
+def renamed(root: Path, name: str) -> Assignment:
+    """The same assignment under another name."""
+    for tree in ("solutions", "assignments", "autotests"):
+        (root / tree / "tiny").rename(root / tree / name)
+        notebook = root / tree / name / "tiny.ipynb"
+        if notebook.exists():
+            notebook.rename(notebook.with_name(f"{name}.ipynb"))
+    return Course(root).assignment(name)
 
 
 def load(root: Path) -> Assignment:

@@ -71,12 +71,12 @@ def _svg(draw: Callable[[Any], Any], says: str) -> Markup:
 @functools.cache
 def _pygal() -> Any:
     """The library; None in a student's install."""
-    finders = list(sys.meta_path)
     try:
         import pygal
     except ImportError:
         return None
-    sys.meta_path[:] = finders  # it leaves one of a kind that Python warns of at every import
+    # It leaves a finder of a kind that Python warns of at every import.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
     return pygal
 
 

@@ -132,7 +132,7 @@ class Loop:
 
     @functools.cached_property
     def _known(self) -> Callable[[str, Behaviour], Mistake | None] | None:
-        return self.checks.knower(engine_for(self.job).worker, cache_folder() / "known")
+        return self.checks.knower(engine_for(self.job).worker, cache_folder())
 
     @property
     def exercises(self) -> list[Exercise]:

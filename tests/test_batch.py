@@ -35,11 +35,16 @@ def grader(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=280, check=False)
 
 
+# What somebody of the class answers wrongly, and a few others; `make demo` grades all of it.
+ONLY = sorted({name for entry in EXPECTED.values() for key in ("failed", "partial") for name in entry.get(key, [])})
+ONLY += ["q5", "q13", "expand_like", "matmul_einsum", "matmul_elementwise", "activation_std", "mse_lin_grads"]
+
+
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample class, graded once with one worker."""
     out = tmp_path_factory.mktemp("graded")
-    done = grader("grade", "ch17", CLASS, "--out", out, "--workers", 1, "--time-limit", 2)
+    done = grader("grade", "ch17", CLASS, "--out", out, "--workers", 1, "--time-limit", 2, "--only", ",".join(ONLY))
     assert done.returncode == 0, done.stderr
     assert "amara_okafor" in done.stdout
     assert str(out / "index.html") in done.stdout
@@ -94,7 +99,7 @@ def test_the_same_bytes_with_one_worker_and_four_in_any_order(graded, tmp_path):
     """A few of the class again, by four processes and the last one first."""
     (tmp_path / "results").mkdir()
     files = [file for file in find(CLASS, "ch17", tmp_path) if file.student in FEW][::-1]
-    job = Job(ROOT, "ch17", tmp_path / "results", (), limits=Limits(cpu=2, wall=8))
+    job = Job(ROOT, "ch17", tmp_path / "results", (), tuple(ONLY), limits=Limits(cpu=2, wall=8))
     pool = functools.partial(ProcessPoolExecutor, 4, mp_context=get_context("spawn"))
     again, trouble = batch.run(job, files, pool, 4, lambda done: None)
     assert trouble is None

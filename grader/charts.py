@@ -5,7 +5,9 @@ pygal comes with the ``instructor`` extra. Without it a page has the figures alo
 
 from __future__ import annotations
 
+import functools
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
@@ -59,13 +61,23 @@ _PLAIN: dict[str, Any] = {"js": (), "css": (), "show_legend": False, "margin": 0
 
 def _svg(draw: Callable[[Any], Any], says: str) -> Markup:
     """A chart without what pygal adds to it: style and script of its own, tooltips, the date."""
-    try:
-        import pygal
-    except ImportError:  # a student's install
+    if (pygal := _pygal()) is None:
         return Markup()
     root = _stripped(draw(pygal).render_tree())
     root.attrib |= {"class": "chart", "role": "img", "aria-label": says}
     return Markup(_LOOSE.sub(r".\1", ElementTree.tostring(root, encoding="unicode")))
+
+
+@functools.cache
+def _pygal() -> Any:
+    """The library; None in a student's install."""
+    finders = list(sys.meta_path)
+    try:
+        import pygal
+    except ImportError:
+        return None
+    sys.meta_path[:] = finders  # it leaves one of a kind that Python warns of at every import
+    return pygal
 
 
 def _stripped(node: ElementTree.Element) -> ElementTree.Element:

@@ -14,6 +14,7 @@ from torch import Tensor
 from grader.model import Contrast, Grid
 from grader.show import element_text, number_text, readable
 
+DIGITS = 5  # of an element: a wrong float32 differs in these
 SMALL = 100  # elements up to which a tensor is told whole
 ROWS, COLUMNS = 40, 64  # the largest map
 _LARGEST = 1_000_000  # elements up to which there is a map
@@ -44,7 +45,7 @@ def _whole(got: Tensor, expected: Tensor, right: Tensor | None) -> Contrast:
 
 
 def _grid(value: Tensor) -> Grid:
-    return Grid(tuple(value.shape), tuple(element_text(element) for element in value.reshape(-1).tolist()))
+    return Grid(tuple(value.shape), tuple(element_text(element, DIGITS) for element in value.reshape(-1).tolist()))
 
 
 def _delta(got: Tensor, expected: Tensor, right: Tensor) -> Grid:

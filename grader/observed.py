@@ -106,7 +106,7 @@ def _same_check(one: Observed | None, other: Observed | None) -> bool:
 def _same_finding(one: Finding, other: Finding) -> bool:
     if (one.reason, one.code) != (other.reason, other.code):
         return False
-    return one.reason == "raised" or all(one.facts.get(key) == other.facts.get(key) for key in _TELLING)
+    return one.reason == "raised" or all(str(one.facts.get(key)) == str(other.facts.get(key)) for key in _TELLING)
 
 
 def _same_given(one: Given, other: Given, last: bool, raised: bool) -> bool:

@@ -66,7 +66,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Mistake(msgspec.Struct, frozen=True):
-    """What ``count`` students share, and the first of them. Of a known mistake, ``said`` is the hint."""
+    """What ``count`` students share, and the first of them. A known mistake has a ``name``; ``said`` is its hint."""
 
     name: str
     said: str

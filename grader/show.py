@@ -51,9 +51,9 @@ def number_text(value: bool | int | float, digits: int = 6) -> str:
     return f"{value + 0.0:.{digits}g}"  # -0.0 is 0 to a reader
 
 
-def element_text(value: bool | int | float) -> str:
+def element_text(value: bool | int | float, digits: int = 6) -> str:
     """One element of a tensor; a float is known by its point."""
-    return _float_text(value, 6, ".") if isinstance(value, float) else number_text(value)
+    return _float_text(value, digits, ".") if isinstance(value, float) else number_text(value)
 
 
 def _float_text(value: float, digits: int, mark: str) -> str:

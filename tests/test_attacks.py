@@ -145,7 +145,16 @@ def test_poison_is_seen(tmp_path: Path):
     (tmp_path / "grades.csv").write_text("student\n=cmd()\n")
     (tmp_path / "results.jsonl").write_text('{"student": "x"}\n')
     found = "; ".join(pages.poison(tmp_path, "\x1b[31m"))
-    for part in ("<script>", "<b onclick=x>", "U+202E", "javascript:", "no policy", "=cmd()", "U+001B in the terminal"):
+    parts = (
+        "a script in feedback",
+        "<b onclick=x>",
+        "U+202E",
+        "javascript:",
+        "no policy",
+        "=cmd()",
+        "U+001B in the terminal",
+    )
+    for part in parts:
         assert part in found
 
 

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 import torch
 
-from grader import exports, legible, pages, public, report, roster
+from grader import charts, exports, legible, pages, public, report, roster
 from grader.contrast import contrast
 from grader.languages import LANGUAGES
 from grader.model import (
@@ -510,7 +510,7 @@ def test_what_to_read_again_stands_beside_the_finding_alone() -> None:
 
 def test_the_line_that_raised_is_marked_in_the_source() -> None:
     marked = re.findall(r'<span class="hll"><span class="linenos">\s*(\d+)', student_page(submission()))
-    assert marked == ["6"]
+    assert marked == ["6", "6"]  # in what was tried, and in the answer
 
 
 def test_the_page_of_an_ungradable_notebook_says_what_to_do() -> None:
@@ -552,6 +552,42 @@ def test_class_page() -> None:
     table = page.text.partition("Every submission")[2]
     order = [table.index(name) for name in ("ada", "bob", "eve", "late", "zoë", "李雷 #1")]
     assert order == sorted(order)
+
+
+def mistakes_of(*checks: CheckResult) -> str:
+    """What the class page says of one exercise that each of these checks failed for somebody."""
+    results = [submission(f"s{i}", exercises=(answer(MSE, 0.0, "failed", [c]),)) for i, c in enumerate(checks)]
+    return (
+        Page(roster.class_page(results, EXERCISES, {})).text.partition("Commonest mistakes")[2].partition("Students")[0]
+    )
+
+
+def test_a_known_mistake_goes_by_its_name_and_hint() -> None:
+    known = msgspec.structs.replace(WRONG_MSE, diagnosis="half_the_batch", seen="factor")
+    other = msgspec.structs.replace(known, message="Another number.")
+    text = mistakes_of(known, other, RAISED)
+    assert f"2 of 3 half the batch · {WRONG_MSE.next_step}" in text
+    assert "1 of 3" in text
+
+
+def test_messages_that_differ_are_told_without_their_numbers() -> None:
+    messages = ("The result is 3 times what is expected.", "The result is 8 times what is expected.")
+    text = mistakes_of(*(msgspec.structs.replace(WRONG_MSE, message=message) for message in messages))
+    assert "2 of 2 The result is what is expected times a constant." in text
+
+
+def test_of_many_students_the_first_are_named() -> None:
+    text = mistakes_of(*[WRONG_MSE] * 50)
+    assert "and 10 more" in text
+
+
+def test_without_the_library_of_charts_the_figures_stand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_charts = roster.class_page(a_class(), EXERCISES, {})
+    monkeypatch.setattr(charts, "_pygal", lambda: None)
+    without = roster.class_page(a_class(), EXERCISES, {})
+    assert (with_charts.count('class="chart"'), without.count('class="chart"')) == (2, 0)
+    figures = Page(without).text.partition("Percent of the points")[2]
+    assert figures.index("90–100") < figures.index("Exercises")
 
 
 def test_class_page_of_nobody() -> None:

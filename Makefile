@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all setup demo test lint types messages mutate bench release clean
+.PHONY: all setup demo test lint types attacks messages mutate bench release clean
 
 all: lint types test
 
@@ -33,6 +33,9 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+attacks: $(READY)
+	ATTACKS=all $(BIN)/python -m pytest -q tests/test_attacks.py
 
 messages: $(READY)
 	$(BIN)/python -m tests.messages

@@ -42,7 +42,7 @@ def test_the_class_is_what_it_claims_to_be(graded):
     assert not Path("/tmp/grader-was-here").exists()
 
 
-@pytest.mark.parametrize("student", ["hostile_exits", "awkward_doubled"])
+@pytest.mark.parametrize("student", ["awkward_doubled"])
 def test_pytest_gives_the_same_points(graded, student):
     assert doors.by_pytest(graded[0], student) == graded[2][student]
 

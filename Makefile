@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all setup demo test lint types attacks messages mutate bench release clean
+.PHONY: all setup demo test lint types whole messages mutate bench release clean
 
 all: lint types test
 
@@ -34,8 +34,8 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-attacks: $(READY)
-	ATTACKS=all $(BIN)/python -m pytest -q tests/test_attacks.py
+whole: $(READY)
+	WHOLE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q tests/test_attacks.py tests/test_doors.py
 
 messages: $(READY)
 	$(BIN)/python -m tests.messages

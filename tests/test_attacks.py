@@ -1,6 +1,6 @@
 """The attack corpus, graded: nothing gained, nothing read, nothing touched, nothing stopped, nothing honest lost.
 
-Every third of it here, so that all tests together take minutes; ``make attacks``, which CI runs, holds the whole.
+Every third of it here, so that all tests together take minutes; ``make whole``, which CI runs, holds all of it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="strangers' notebooks are graded on Linux alone"),
 ]
 ATTACKS, AWKWARD = attacks(), honest()
-TRIED = [*ATTACKS, *AWKWARD][:: 1 if os.environ.get("ATTACKS") == "all" else 3]
+TRIED = [*ATTACKS, *AWKWARD][:: 1 if os.environ.get("WHOLE") else 3]
 BITES = [entry for entry in ATTACKS if entry.bites]
 
 

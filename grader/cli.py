@@ -73,6 +73,17 @@ def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
     grade.add_argument("--gradebook", nargs="?", const="", metavar="URL", help=text)
     grade.add_argument("--add-students", action="store_true", help=_("add students that the gradebook does not know"))
     grade.set_defaults(run=grade_command)
+    mine = commands.add_parser(
+        "check",
+        parents=[spoken],
+        help=_("check one notebook, as a student does"),
+        description=_("Check one notebook as `pytest` in its folder does; with --watch again whenever it is saved."),
+        epilog=_("Exit codes: 0 all right so far; 1 something is wrong; 2 unusable arguments."),
+    )
+    mine.add_argument("notebook", type=Path, nargs="?", help=_("the notebook (default: the only one here)"))
+    mine.add_argument("-k", default="", metavar="NAMES", help=_("these exercises only, as pytest's -k takes them"))
+    mine.add_argument("--watch", action="store_true", help=_("check again whenever the notebook is saved"))
+    mine.set_defaults(run=check_command)
     check = commands.add_parser(
         "verify",
         parents=[workers, course, spoken],
@@ -310,6 +321,39 @@ def _grades(options: argparse.Namespace, assignment: Assignment, language: Langu
         text = N_("%(path)s: no grades of %(name)s; grade first, or name another place")
         raise Unusable(sentence(text, path=where, name=assignment.name))
     return found
+
+
+def check_command(options: argparse.Namespace, language: Language) -> int:
+    """``grader check``: what a student sees, once or after each save."""
+    from grader.selfcheck import check, check_again
+
+    notebook = options.notebook or _only_one(Path())
+    if not notebook.is_file():
+        raise Unusable(sentence("%(path)s: no such file", path=notebook))
+    words = ["-k", options.k] if options.k else []
+    words += ["--lang", options.lang] if options.lang else []
+    if not options.watch:
+        return _as_ours(check(notebook.absolute(), words))
+    code = OK
+    with contextlib.suppress(KeyboardInterrupt):
+        for given in check_again(notebook.absolute(), words):
+            code = _as_ours(given)
+            print(
+                language.say(sentence("waiting for %(name)s to be saved; Ctrl+C ends", name=notebook.name)), flush=True
+            )
+    return code
+
+
+def _only_one(folder: Path) -> Path:
+    found = sorted(folder.glob("*.ipynb"))
+    if len(found) != 1:
+        raise Unusable(sentence("which notebook? There is not exactly one here; name it"))
+    return found[0]
+
+
+def _as_ours(code: int) -> int:
+    """Our exit code for pytest's: 0 all passed, 1 something failed, anything else could not be run."""
+    return code if code in (OK, NOT_RUN) else UNUSABLE
 
 
 def table_command(options: argparse.Namespace, language: Language) -> int:

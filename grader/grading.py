@@ -325,16 +325,21 @@ class Grading:
         return bool(seen) and (not empty or how.computes(answered_by, self._cells, reading))
 
     def _exercise_result(self, exercise: Exercise) -> ExerciseResult:
-        results = tuple(self._results[c.id] for c in self.checks if c.exercise == exercise.name)
-        return ExerciseResult(
-            name=exercise.name,
-            score=sum(r.points for r in results),
-            max_score=sum(r.max_points for r in results),
-            verdict=verdict(results),
-            checks=results,
-            title=exercise.title,
-            source=self.submission.sources.get(exercise.name, ""),
-        )
+        results = [self._results[c.id] for c in self.checks if c.exercise == exercise.name]
+        return exercise_result(exercise, results, self.submission.sources.get(exercise.name, ""))
+
+
+def exercise_result(exercise: Exercise, checks: Sequence[CheckResult], source: str) -> ExerciseResult:
+    """What the results of an exercise's checks add up to."""
+    return ExerciseResult(
+        name=exercise.name,
+        score=sum(r.points for r in checks),
+        max_score=sum(r.max_points for r in checks),
+        verdict=verdict(checks),
+        checks=tuple(checks),
+        title=exercise.title,
+        source=source,
+    )
 
 
 _RAN_WRONG = frozenset({"wrong", "raised", "missing"})

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from _pytest.runner import runtestprotocol
@@ -21,20 +22,22 @@ from _pytest.runner import runtestprotocol
 import grader
 from grader import traced
 from grader.course import Assignment, Course, CourseError
-from grader.grading import Check, Grading
+from grader.grading import Check, Grading, exercise_result
 from grader.languages import LANGUAGES, Language, chosen, is_chinese
 from grader.mistakes import Mistake, library
 from grader.model import CheckResult, SubmissionResult
+from grader.names import safe_name
 from grader.notebook import Problem, Submission, read_path
 from grader.observed import Behaviour
 from grader.reuse import Reused
 from grader.sandbox.client import Engine, Policy, Transport
 from grader.sentences import N_, Text, both, sentence
-from grader.store import cache_folder
+from grader.store import cache_folder, write_whole
 from grader.student import Student, seed_of
 from grader.tampering import tampering
 
 GRADING = pytest.StashKey["Checks"]()
+_RESULT = "grader-result"
 _CHECK = pytest.StashKey["Check | None"]()
 
 
@@ -264,6 +267,31 @@ def _course(*places: Path) -> Course:
     return Course.find(places[-1])
 
 
+class Warm:
+    """A fork server that outlives one pytest session: pass it among the plugins, and close it at the end."""
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+
+    def engine(self, policy: Policy) -> Engine:
+        """The one engine, made when it is first asked for; another course has another."""
+        if self._engine is None or self._engine.policy != policy:
+            self.close()
+            self._engine = Engine(policy)
+        return self._engine
+
+    def close(self) -> None:
+        """End the fork server."""
+        if self._engine is not None:
+            self._engine.close()
+
+    def __enter__(self) -> Warm:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 class SelfCheck:
     """A student's own run: ``pytest`` in the folder of the notebook."""
 
@@ -273,9 +301,13 @@ class SelfCheck:
         self.language = _language(config)
         self.checks = Checks(assignment)
         config.stash[GRADING] = self.checks
-        self.engine = Engine(Policy(tuple(assignment.secrets), required=False, modules=assignment.modules))
+        mine = Warm()
+        self.warm = next((one for one in config.pluginmanager.get_plugins() if isinstance(one, Warm)), mine)
+        self.engine = self.warm.engine(Policy(assignment.secrets, required=False, modules=assignment.modules))
+        config.add_cleanup(mine.close)
         self.result: SubmissionResult | None = None
         self.reports: dict[str, pytest.TestReport] = {}
+        self.told: dict[str, list[CheckResult]] = {}  # by exercise, as the processes of xdist tell it
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -316,10 +348,43 @@ class SelfCheck:
         if result is not None and result.verdict != "passed":
             report.longrepr = _told(result, self.language)
             self.reports[result.id] = report
+        if result is not None and (check := check_of(item)) and hasattr(self.config, "workerinput"):
+            report.user_properties.append((_RESULT, [check.exercise, msgspec.json.encode(result).decode()]))
         return report
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """With ``-n`` checks run in other processes, and come here with their reports."""
+        for name, value in report.user_properties:
+            if name == _RESULT and isinstance(value, list):
+                self.told.setdefault(value[0], []).append(msgspec.json.decode(value[1], type=CheckResult))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Put together what other processes told, in the notebook's order."""
+        if self.told and self.result is None and not hasattr(self.config, "workerinput"):
+            self.result = self._put_together()
+
+    def _put_together(self) -> SubmissionResult | None:
+        assignment, submission = self.checks.assignment, read_path(self.path, self.checks.assignment)
+        if isinstance(submission, Problem):
+            return None
+        told, sources = self.told, submission.sources
+        parts = [exercise_result(e, told[e.name], sources[e.name]) for e in assignment.exercises if e.name in told]
+        return SubmissionResult(
+            assignment=assignment.name,
+            student="",
+            notebook=self.path.name,
+            status="graded",
+            score=sum(part.score for part in parts),
+            max_score=sum(part.max_score for part in parts),
+            flags=submission.flags,
+            problem=None,
+            exercises=tuple(parts),
+            notes=submission.notes,
+        )
+
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """The table by exercise."""
+        """The table by exercise, and where the whole report is."""
         from grader.terminal import summary
 
         if self.result is not None:
@@ -327,12 +392,29 @@ class SelfCheck:
             terminalreporter.section(self.language.gettext("points by exercise"))
             for line in summary(self.result, totals, self.engine.missing, self.language):
                 terminalreporter.write_line(line)
+            if (page := self._page(self.result)) is not None:
+                terminalreporter.write_line(self.language.say(sentence("the whole report: %(page)s", page=page)))
+
+    def _page(self, result: SubmissionResult) -> str | None:
+        """Write the report into pytest's cache folder; None where there is none, or no room in it."""
+        from grader.report import student_page
+
+        if (cache := getattr(self.config, "cache", None)) is None:
+            return None
+        ran = {exercise.name for exercise in result.exercises if exercise.verdict != "not_run"}
+        kept = msgspec.structs.replace(result, exercises=tuple(e for e in result.exercises if e.name in ran))
+        exercises = [exercise for exercise in self.checks.assignment.exercises if exercise.name in ran]
+        try:
+            page = cache.mkdir("report") / f"{safe_name(self.path.stem)}.html"
+            write_whole(page, student_page(kept, exercises, self.language).encode())
+        except OSError:
+            return None
+        return str(page.as_uri())
 
     def pytest_unconfigure(self) -> None:
-        """End the worker and its server."""
+        """End the worker."""
         if self.checks.grading is not None:
             self.checks.grading.close()
-        self.engine.close()
 
 
 def _told(result: CheckResult, language: Language) -> str:

@@ -1,0 +1,44 @@
+"""``grader check``: a student's notebook, checked as ``pytest`` does, once or whenever it is saved.
+
+The process stays, and with it torch, the suite's modules and the fork server: a check after a save takes what the
+checks themselves take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from watchfiles import watch
+
+from grader.plugin import Warm
+
+_GATHER = 100  # milliseconds: an editor saves in several steps
+_LOOK = 20
+
+
+def check(notebook: Path, words: Sequence[str]) -> int:
+    """Check a notebook once; ``words`` are further arguments for pytest. Returns pytest's exit code."""
+    with Warm() as warm:
+        return _run(notebook, words, warm)
+
+
+def check_again(notebook: Path, words: Sequence[str]) -> Iterator[int]:
+    """Check a notebook now and after each save; gives pytest's exit code each time. Ends when interrupted."""
+    with Warm() as warm:
+        yield _run(notebook, words, warm)
+        for _ in watch(
+            notebook.parent,
+            watch_filter=lambda _, path: Path(path).name == notebook.name,  # editors put a new file in its place
+            debounce=_GATHER,
+            step=_LOOK,
+            recursive=False,
+        ):
+            if notebook.is_file():
+                yield _run(notebook, words, warm)
+
+
+def _run(notebook: Path, words: Sequence[str], warm: Warm) -> int:
+    quiet = "--no-header", "-q", "-W", "ignore::pytest.PytestAssertRewriteWarning"  # we are imported already
+    return int(pytest.main(["--submission", str(notebook), *quiet, *words], plugins=[warm]))

@@ -1,0 +1,79 @@
+"""``grader check``: once, and again after each save."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grader.composed import compose, reference_answers
+from tests.tiny import tiny
+
+SUM = re.compile(r"^([\d.]+) of ([\d.]+) points", re.MULTILINE)
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Path:
+    """The stub, in a student's folder of a small course."""
+    assignment = tiny(tmp_path)
+    path = tmp_path / "work" / "tiny.ipynb"
+    path.parent.mkdir()
+    path.write_bytes(compose(assignment, {}))
+    (tmp_path / "right").write_bytes(compose(assignment, reference_answers(assignment)))
+    return path
+
+
+def start(notebook: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "grader.cli", "check", *words]
+    return subprocess.Popen(
+        command, cwd=notebook.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in the background it may be ignored
+    )  # fmt: skip
+
+
+def until_waiting(process: subprocess.Popen[str]) -> str:
+    """What it says until it waits for the next save."""
+    said = ""
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("waiting for"):
+            return said
+        said += line
+    raise AssertionError(said)
+
+
+def test_once_and_where_the_report_is(notebook: Path):
+    notebook.write_bytes((notebook.parent.parent / "right").read_bytes())
+    process = start(notebook)
+    said, complaint = process.communicate(timeout=120)
+    assert process.returncode == 0, said + complaint
+    assert SUM.findall(said) == [("1", "1")]
+    [page] = re.findall(r"the whole report: file://(\S+)", said)
+    assert "double" in Path(page).read_text(encoding="utf-8")
+
+
+def test_again_after_each_save(notebook: Path):
+    process = start(notebook, notebook.name, "--watch")
+    assert SUM.findall(until_waiting(process)) == [("0", "1")]
+    saved = notebook.with_suffix(".new")  # as editors save: a whole new file in the place of the old one
+    saved.write_bytes((notebook.parent.parent / "right").read_bytes())
+    os.replace(saved, notebook)
+    assert SUM.findall(until_waiting(process)) == [("1", "1")]
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == 0, complaint
+    assert "Traceback" not in complaint
+
+
+@pytest.mark.parametrize("words", [["gone.ipynb"], ["-k", "nothing"]])
+def test_what_cannot_be_checked_is_said_in_a_line(notebook: Path, words: list[str]):
+    process = start(notebook, *words)
+    said, complaint = process.communicate(timeout=120)
+    assert process.returncode == 2, said
+    assert "Traceback" not in said + complaint

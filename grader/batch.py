@@ -10,7 +10,7 @@ import functools
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
 from importlib.metadata import version
@@ -97,8 +97,7 @@ def run(
         todo = [pair for name, pair in keyed.items() if name not in current]
         if not todo:
             break
-        for file, _key in todo:  # what there is of it was made by something else
-            (job.results / f"{file.student}.json").unlink(missing_ok=True)
+        forget(job, (file for file, _key in todo))  # what there is of them was made by something else
         with executor() as pool:
             trouble, broken = _grade(job, todo, pool, workers, functools.partial(_shift, progress, len(current)))
         if not broken:
@@ -107,6 +106,12 @@ def run(
     why = trouble or sentence("the process that graded it ended")
     results = [current.get(name) or _lost(assignment, job, file, why) for name, (file, _key) in keyed.items()]
     return sorted(results, key=lambda result: result.student), trouble
+
+
+def forget(job: Job, files: Iterable[SubmissionFile]) -> None:
+    """Remove what results there are of these submissions, so that all are graded."""
+    for file in files:
+        (job.results / f"{file.student}.json").unlink(missing_ok=True)
 
 
 def _shift(progress: Callable[[int], None], before: int, fresh: int) -> None:

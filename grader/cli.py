@@ -62,6 +62,7 @@ def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
     grade.add_argument("submissions", type=Path, help=_("submitted/<student>/<assignment>/*.ipynb, *.ipynb, or a zip"))
     grade.add_argument("--out", type=Path, required=True, help=_("folder for the results (made when missing)"))
     grade.add_argument("--only", default="", metavar="NAMES", help=_("grade these exercises only, e.g. relu,mse"))
+    grade.add_argument("--force", action="store_true", help=_("grade all again, whatever results there are"))
     grade.add_argument(
         "--time-limit", type=float, default=5.0, metavar="SECONDS", help=_("CPU time a call may take (5)")
     )
@@ -234,6 +235,8 @@ def _grade(
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="grader-in-") as scratch:
         files = find(options.submissions.absolute(), assignment.name, Path(scratch))
+        if options.force:
+            batch.forget(job, files)
         results, trouble = _run(console, job, files, options.workers, language)
         left_out = recorder.write(files, results) if recorder else []
     write_outputs(out, assignment, only, results, language)

@@ -126,6 +126,11 @@ def test_a_second_run_grades_only_what_changed(tmp_path, capsys):
     assert lines.splitlines()[0] == (out / "results.jsonl").read_bytes().splitlines()[0]
     assert [e["name"] for e in results(out)["uma_krishnan"]["exercises"]] == ["relu", "mse"]
     assert results(out)["uma_krishnan"]["score"] == results(out)["uma_krishnan"]["max_score"]
+    lines = (out / "results.jsonl").read_bytes()
+    assert main([*arguments, "--force"]) == 0
+    forced = {path.name: path.stat().st_mtime_ns for path in (out / "results").iterdir()}
+    assert {name for name, when in forced.items() if when != after[name]} == {"amara_okafor.json", "uma_krishnan.json"}
+    assert lines == (out / "results.jsonl").read_bytes()
 
 
 def test_another_language_writes_the_pages_again_and_grades_nothing(tmp_path, capsys):

@@ -20,7 +20,7 @@ from grader.course import Assignment, Course
 from grader.model import ExerciseResult, SubmissionResult
 from grader.sandbox.confine import die_with_parent
 from grader.sentences import Text, sentence
-from grader.store import Job, read_results
+from grader.store import Job, read_results, sweep
 from grader.submissions import SubmissionFile
 
 PROGRESS_SECONDS = 0.2
@@ -43,10 +43,19 @@ def probe(job: Job) -> None:
 
 
 def grade_chunk(job: Job, files: Sequence[tuple[SubmissionFile, str]]) -> str | None:
-    """In a process of the pool: grade some submissions; what went wrong with the suite itself, if anything."""
+    """In a process of the pool: grade some submissions; what went wrong, if anything, that is no student's fault.
+
+    Only what is seen here as it was when it got its key: a file that is gone, or cannot be read, is nobody's zero.
+    """
     from grader.chunk import grade
 
-    return grade(job, files)
+    base = base_key(job, Course(job.root).assignment(job.assignment))
+    same = [(file, key) for file, key in files if key_of(file, base) == key]
+    trouble = grade(job, same) if same else None
+    return trouble or (_CHANGED if len(same) < len(files) else None)
+
+
+_CHANGED = "a notebook or the course changed while it was graded, or could not be read; run the same command again"
 
 
 def key_of(file: SubmissionFile, base: str) -> str:
@@ -92,6 +101,7 @@ def run(
     base = base_key(job, assignment)
     keyed = {file.student: (file, key_of(file, base)) for file in files}
     trouble = None
+    sweep(job.results)
     for _ in range(TRIES):
         current = _current(job, keyed)
         todo = [pair for name, pair in keyed.items() if name not in current]

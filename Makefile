@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: all setup demo test lint types messages mutate bench release clean
+.PHONY: all setup demo test lint types whole messages mutate bench release clean
 
 all: lint types test
 
@@ -33,6 +33,9 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+whole: $(READY)
+	WHOLE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q tests/test_attacks.py tests/test_doors.py
 
 messages: $(READY)
 	$(BIN)/python -m tests.messages

@@ -1,4 +1,7 @@
-"""The attack corpus, graded: nothing gained, nothing read, nothing touched, nothing stopped, nothing honest lost."""
+"""The attack corpus, graded: nothing gained, nothing read, nothing touched, nothing stopped, nothing honest lost.
+
+Every third of it here, so that all tests together take minutes; ``make whole``, which CI runs, holds all of it.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,14 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="strangers' notebooks are graded on Linux alone"),
 ]
 ATTACKS, AWKWARD = attacks(), honest()
+TRIED = [*ATTACKS, *AWKWARD][:: 1 if os.environ.get("WHOLE") else 3]
 BITES = [entry for entry in ATTACKS if entry.bites]
 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """What the whole corpus came to."""
-    return shoot(tmp_path_factory.mktemp("r"), [*ATTACKS, *AWKWARD])
+    """What came of it."""
+    return shoot(tmp_path_factory.mktemp("r"), TRIED)
 
 
 # ---------------------------------------------------------------- the corpus itself
@@ -67,7 +71,7 @@ def test_no_honest_point_is_lost(outcome: Outcome):
 
 def test_awkward_notebooks_have_full_points(outcome: Outcome):
     awkward = [judged for judged in outcome.judged if judged.entry.kind == HONEST]
-    assert len(awkward) == len(AWKWARD)
+    assert len(awkward) == sum(entry.kind == HONEST for entry in TRIED)
     assert [j.entry.name for j in awkward if not j.result or j.result["score"] != j.result["max_score"]] == []
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from distributed import Client, KilledWorker
+from distributed.scheduler import NoWorkerError
 
 from grader.batch import probe
 from grader.outpost import ClusterError, Sight, errand, leave
@@ -22,6 +23,7 @@ from grader.sentences import N_, sentence
 from grader.store import Job
 
 CONNECT_SECONDS = 10
+_LOST = KilledWorker, NoWorkerError  # what dask says when it gives a call up
 
 
 class Cluster(Executor):
@@ -50,7 +52,7 @@ class Cluster(Executor):
                     for worker in _workers(self._client)
                 ]
             )
-        except (BrokenExecutor, KilledWorker, ImportError, RuntimeError) as error:
+        except (BrokenExecutor, *_LOST, ImportError, RuntimeError) as error:
             text = N_("a worker of the cluster cannot grade (%(why)s); its log may say more")
             raise ClusterError(sentence(text, why=f"{type(error).__name__}: {error}".splitlines()[0])) from None
 
@@ -74,7 +76,7 @@ class Cluster(Executor):
 def _passed_on(outer: Future[Any], inner: Future[Any]) -> None:
     if inner.cancelled():
         outer.set_exception(BrokenExecutor("the scheduler is gone"))
-    elif isinstance(error := inner.exception(), KilledWorker):
+    elif isinstance(error := inner.exception(), _LOST):
         outer.set_exception(BrokenExecutor(str(error)))
     elif error is not None:
         outer.set_exception(error)

@@ -35,11 +35,11 @@ class Cluster(Executor):
 
     def __init__(self, address: str, sight: Sight) -> None:
         self._client, self._sight = connect(address), sight
+        self._executor = self._client.get_executor(pure=False)  # or a call made again would get its old answer
         try:
-            self._executor = self._client.get_executor(pure=False)  # or a call made again would get its old answer
             self._greet()
         except BaseException:
-            self._client.close()
+            self.shutdown()
             raise
 
     def _greet(self) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -145,6 +146,24 @@ def test_the_same_bytes_though_a_worker_is_killed(machines, submissions, tmp_pat
     assert (there / "results.jsonl").read_bytes() == (here / "results.jsonl").read_bytes()
     assert {path.name for path in there.iterdir()} == {path.name for path in here.iterdir()}
     assert not list(there.rglob(".*.new"))
+
+
+def test_a_stopped_command_stops_its_processes_on_the_cluster(machines, submissions, tmp_path):
+    """As by Ctrl-C; the worker stays for the next command."""
+    worker = machines.work("--no-nanny")
+    command = [sys.executable, "-m", "grader.cli", "grade", "ch17", submissions, "--out", tmp_path, "--course", ROOT]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    wait_for(lambda: (machines.home / "log").read_text().count("Registered to:") >= len(machines.started) - 1)
+    running = subprocess.Popen(
+        [*map(str, command), "--cluster", machines.address], env=environment, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    wait_for(lambda: psutil.Process(worker.pid).children(), 200)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert (running.returncode, said.count("stopped; what was graded is kept")) == (1, 1)
+    wait_for(lambda: not psutil.Process(worker.pid).children())
+    assert worker.poll() is None
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
 from importlib.metadata import version
@@ -20,7 +20,7 @@ from grader.course import Assignment, Course
 from grader.model import ExerciseResult, SubmissionResult
 from grader.sandbox.confine import die_with_parent
 from grader.sentences import Text, sentence
-from grader.store import Job, read_results
+from grader.store import Job, read_results, sweep
 from grader.submissions import SubmissionFile
 
 PROGRESS_SECONDS = 0.2
@@ -43,10 +43,19 @@ def probe(job: Job) -> None:
 
 
 def grade_chunk(job: Job, files: Sequence[tuple[SubmissionFile, str]]) -> str | None:
-    """In a process of the pool: grade some submissions; what went wrong with the suite itself, if anything."""
+    """In a process of the pool: grade some submissions; what went wrong, if anything, that is no student's fault.
+
+    Only what is seen here as it was when it got its key: a file that is gone, or cannot be read, is nobody's zero.
+    """
     from grader.chunk import grade
 
-    return grade(job, files)
+    base = base_key(job, Course(job.root).assignment(job.assignment))
+    same = [(file, key) for file, key in files if key_of(file, base) == key]
+    trouble = grade(job, same) if same else None
+    return trouble or (_CHANGED if len(same) < len(files) else None)
+
+
+_CHANGED = "a notebook or the course changed while it was graded, or could not be read; run the same command again"
 
 
 def key_of(file: SubmissionFile, base: str) -> str:
@@ -92,13 +101,13 @@ def run(
     base = base_key(job, assignment)
     keyed = {file.student: (file, key_of(file, base)) for file in files}
     trouble = None
+    sweep(job.results)
     for _ in range(TRIES):
         current = _current(job, keyed)
         todo = [pair for name, pair in keyed.items() if name not in current]
         if not todo:
             break
-        for file, _key in todo:  # what there is of it was made by something else
-            (job.results / f"{file.student}.json").unlink(missing_ok=True)
+        forget(job, (file for file, _key in todo))  # what there is of them was made by something else
         with executor() as pool:
             trouble, broken = _grade(job, todo, pool, workers, functools.partial(_shift, progress, len(current)))
         if not broken:
@@ -107,6 +116,12 @@ def run(
     why = trouble or sentence("the process that graded it ended")
     results = [current.get(name) or _lost(assignment, job, file, why) for name, (file, _key) in keyed.items()]
     return sorted(results, key=lambda result: result.student), trouble
+
+
+def forget(job: Job, files: Iterable[SubmissionFile]) -> None:
+    """Remove what results there are of these submissions, so that all are graded."""
+    for file in files:
+        (job.results / f"{file.student}.json").unlink(missing_ok=True)
 
 
 def _shift(progress: Callable[[int], None], before: int, fresh: int) -> None:

@@ -12,7 +12,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from grader.findings import EngineError
 from grader.languages import ENGLISH, LANGUAGES, Language, chosen
 from grader.model import SubmissionResult
 from grader.names import printable
+from grader.outpost import ClusterError
 from grader.sandbox.client import Limits
 from grader.sentences import N_, Told, counted, sentence
 from grader.store import Job, cache_folder, read_results, write_whole
@@ -62,6 +64,7 @@ def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
     grade.add_argument("submissions", type=Path, help=_("submitted/<student>/<assignment>/*.ipynb, *.ipynb, or a zip"))
     grade.add_argument("--out", type=Path, required=True, help=_("folder for the results (made when missing)"))
     grade.add_argument("--only", default="", metavar="NAMES", help=_("grade these exercises only, e.g. relu,mse"))
+    grade.add_argument("--force", action="store_true", help=_("grade all again, whatever results there are"))
     grade.add_argument(
         "--time-limit", type=float, default=5.0, metavar="SECONDS", help=_("CPU time a call may take (5)")
     )
@@ -69,6 +72,8 @@ def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
     grade.add_argument(
         "--unconfined", action="store_true", help=_("go on where the sandbox is incomplete; is recorded")
     )
+    text = _("grade on the workers of this dask scheduler, in place of processes of this machine")
+    grade.add_argument("--cluster", metavar="ADDRESS", help=text)
     text = _("write nbgrader's gradebook, autograded/ and feedback/ too (default: the one of nbgrader_config.py)")
     grade.add_argument("--gradebook", nargs="?", const="", metavar="URL", help=text)
     grade.add_argument("--add-students", action="store_true", help=_("add students that the gradebook does not know"))
@@ -173,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser(language).parse_args(given)
     try:
         return int(options.run(options, language))
-    except (Unusable, CourseError, SubmissionsError) as error:
+    except (Unusable, ClusterError, CourseError, SubmissionsError) as error:
         return _refused(language.say(error.said))
     except EngineError as error:
         return _refused(str(error))
@@ -243,9 +248,12 @@ def _grade(
     protected = (*map(str, assignment.secrets), *map(str, places))
     job = Job(course.root, assignment.name, (out / "results").absolute(), protected, only, limits, options.unconfined)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="grader-in-") as scratch:
+    shared = out.absolute() if options.cluster else None  # what is unpacked must be seen by whoever grades it
+    with tempfile.TemporaryDirectory(prefix="grader-in-", dir=shared) as scratch:
         files = find(options.submissions.absolute(), assignment.name, Path(scratch))
-        results, trouble = _run(console, job, files, options.workers, language)
+        if options.force:
+            batch.forget(job, files)
+        results, trouble = _run(console, job, files, options, language)
         left_out = recorder.write(files, results) if recorder else []
     write_outputs(out, assignment, only, results, language)
     class_table(console, results, language)
@@ -399,19 +407,30 @@ def _only(text: str, assignment: Assignment) -> tuple[str, ...]:
 
 
 def _run(
-    console: Console, job: Job, files: list[SubmissionFile], workers: int, language: Language
+    console: Console, job: Job, files: list[SubmissionFile], options: argparse.Namespace, language: Language
 ) -> tuple[list[SubmissionResult], str | None]:
     columns = TextColumn(language.gettext("grading")), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("grading", total=len(files))
-        workers = min(workers, len(files))
+        executor, workers = _executor(options, job, len(files))
         try:
-            return batch.run(
-                job, files, batch.processes(workers), workers, lambda done: bar.update(task, completed=done)
-            )
+            return batch.run(job, files, executor, workers, lambda done: bar.update(task, completed=done))
         except EngineError as error:
             text = N_("%(why)s (to go on all the same: --unconfined; the results will say so)")
             raise Unusable(sentence(text, why=error)) from None
+
+
+def _executor(options: argparse.Namespace, job: Job, most: int) -> tuple[Callable[[], Executor], int]:
+    """What makes the pool that the options name, and how many submissions it can grade at once."""
+    if options.cluster is None:
+        workers = min(options.workers, most)
+        return batch.processes(workers), workers
+    try:
+        from grader.cluster import processes
+    except ImportError as error:
+        text = N_("--cluster needs %(name)s; run: pip install 'ch17-grader[cluster]'")
+        raise Unusable(sentence(text, name=error.name)) from None
+    return processes(options.cluster, job, options.submissions.absolute())
 
 
 def write_outputs(

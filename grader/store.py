@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,12 +45,22 @@ def cache_folder() -> Path:
 
 def write_result(folder: Path, stored: Stored) -> None:
     """Write one result so that it is there whole, or not at all."""
-    write_whole(folder / f"{stored.result.student}.json", msgspec.json.encode(stored))
+    own = f"{secrets.token_hex(4)}."  # on a cluster, whoever was taken for lost may write the same result
+    write_whole(folder / f"{stored.result.student}.json", msgspec.json.encode(stored), own)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole, or as it was before. Raises `OSError`."""
-    temporary = path.with_name(f".{path.name}.new")
+def sweep(folder: Path) -> None:
+    """Remove what writers of results left when they were killed."""
+    for path in folder.glob(".*.new"):
+        path.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes, own: str = "") -> None:
+    """Write a file so that it is there whole, or as it was before. Raises `OSError`.
+
+    ``own`` is in the name of the file it is written to first: who else writes at the same time has another.
+    """
+    temporary = path.with_name(f".{path.name}.{own}new")
     try:
         temporary.write_bytes(data)
         os.replace(temporary, path)

@@ -21,7 +21,7 @@ from grader.cli import main
 from grader.exports import results_line
 from grader.sandbox.client import Limits
 from grader.store import Job
-from grader.submissions import find
+from grader.submissions import SubmissionFile, find
 from tests.test_sandbox import ROOT
 
 CLASS = ROOT / "tests" / "sample_class"
@@ -127,6 +127,11 @@ def test_a_second_run_grades_only_what_changed(tmp_path, capsys):
     assert lines.splitlines()[0] == (out / "results.jsonl").read_bytes().splitlines()[0]
     assert [e["name"] for e in results(out)["uma_krishnan"]["exercises"]] == ["relu", "mse"]
     assert results(out)["uma_krishnan"]["score"] == results(out)["uma_krishnan"]["max_score"]
+    lines = (out / "results.jsonl").read_bytes()
+    assert main([*arguments, "--force"]) == 0
+    forced = {path.name: path.stat().st_mtime_ns for path in (out / "results").iterdir()}
+    assert {name for name, when in forced.items() if when != after[name]} == {"amara_okafor.json", "uma_krishnan.json"}
+    assert lines == (out / "results.jsonl").read_bytes()
 
 
 def test_another_language_writes_the_pages_again_and_grades_nothing(tmp_path, capsys):
@@ -185,6 +190,14 @@ def test_a_killed_grading_process_costs_nothing(tmp_path):
     graded, trouble = batch.run(job, files, pool, 1, lambda done: None)
     assert [result.status for result in graded] == ["graded"]
     assert trouble is None
+
+
+def test_what_is_not_as_it_was_when_it_got_its_key_is_not_graded(tmp_path):
+    """Changed or gone meanwhile, or not to be read on another machine: nobody's zero."""
+    file = SubmissionFile("amara_okafor", "gone.ipynb", tmp_path / "gone.ipynb")
+    trouble = batch.grade_chunk(Job(ROOT, "ch17", tmp_path, (), only=("relu",)), [(file, "the key it had")])
+    assert "changed while it was graded, or could not be read" in trouble
+    assert not list(tmp_path.iterdir())
 
 
 def test_our_fault_is_never_a_zero(tmp_path):

@@ -7,6 +7,7 @@ checks themselves take.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from grader.plugin import Warm
 
 _GATHER = 100  # milliseconds: an editor saves in several steps
 _LOOK = 20
+_ANYWAY = 500
 
 
 def check(notebook: Path, words: Sequence[str]) -> int:
@@ -26,17 +28,35 @@ def check(notebook: Path, words: Sequence[str]) -> int:
 
 def check_again(notebook: Path, words: Sequence[str]) -> Iterator[int]:
     """Check a notebook now and after each save; gives pytest's exit code each time. Ends when interrupted."""
+    checked = None
     with Warm() as warm:
-        yield _run(notebook, words, warm)
-        for _ in watch(
-            notebook.parent,
-            watch_filter=lambda _, path: Path(path).name == notebook.name,  # editors put a new file in its place
-            debounce=_GATHER,
-            step=_LOOK,
-            recursive=False,
-        ):
-            if notebook.is_file():
+        for _ in chain([None], _saves(notebook)):
+            state = _state(notebook)
+            if state not in (None, checked):
+                checked = state
                 yield _run(notebook, words, warm)
+
+
+def _saves(notebook: Path) -> Iterator[object]:
+    """Whenever it may have been saved; now and then in any case, for a save that came while nobody watched."""
+    return watch(
+        notebook.parent,
+        watch_filter=lambda _, path: Path(path).name == notebook.name,  # editors put a new file in its place
+        debounce=_GATHER,
+        step=_LOOK,
+        rust_timeout=_ANYWAY,
+        yield_on_timeout=True,
+        recursive=False,
+    )
+
+
+def _state(notebook: Path) -> tuple[int, int, int] | None:
+    """What changes with a save; None while there is no file."""
+    try:
+        found = notebook.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _run(notebook: Path, words: Sequence[str], warm: Warm) -> int:

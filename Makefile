@@ -1,6 +1,7 @@
 # make        lint, types and tests
 # make demo   grade the sample class
-# make test   every test
+# make test   every test but those that take longest
+# make whole  these, and all of what make test takes a third of
 # Each sets up .venv first, when it is not there or out of date.
 PYTHON ?= python3
 VENV := .venv
@@ -25,7 +26,7 @@ demo: $(READY)
 	$(BIN)/grader grade ch17 tests/sample_class --out demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not whole"
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -35,6 +36,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 whole: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m whole
 	WHOLE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q tests/test_attacks.py tests/test_doors.py
 
 messages: $(READY)

@@ -30,6 +30,9 @@ CLASS = ROOT / "tests" / "sample_class"
 STUDENTS = ("amara_okafor", "bianca_costa", "olivia_johansson", "uma_krishnan")
 
 
+pytestmark = pytest.mark.whole
+
+
 @dataclasses.dataclass
 class Machines:
     """A scheduler and workers, each a process as somebody would start it."""

@@ -71,7 +71,7 @@ def run(arguments: list[str], folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_an_exercise_can_be_added_as_the_page_says(tmp_path):
     smaller_course(tmp_path)
     said = ""

@@ -81,7 +81,7 @@ def grade_by_hand(course: Path) -> None:
     engine.dispose()
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore")
 def test_a_term_goes_as_the_page_says(place):
     course, student = place / "course", place / "ch17" / "assignments"

@@ -89,6 +89,7 @@ def test_requirements_are_pinned_and_small(zipped):
     ]
 
 
+@pytest.mark.whole
 def test_a_new_user_gets_along(zipped, tmp_path):
     """Unzip, follow the page; what it installs comes from the kit's own wheel."""
     with zipfile.ZipFile(zipped) as archive:

@@ -18,7 +18,7 @@ from tests.test_sandbox import ROOT
 STUDENTS = ("amara_okafor", "olivia_johansson")
 LINE = re.compile(r"^[✓✗◐–] (\w+) +([\d.]+) of [\d.]+ points", re.MULTILINE)
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.whole]
 
 
 @pytest.fixture(scope="module")

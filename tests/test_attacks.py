@@ -1,6 +1,6 @@
 """The attack corpus, graded: nothing gained, nothing read, nothing touched, nothing stopped, nothing honest lost.
 
-Every third of it here, so that all tests together take minutes; ``make whole``, which CI runs, holds all of it.
+It takes minutes, so ``make whole`` runs it, and CI does.
 """
 
 from __future__ import annotations
@@ -22,18 +22,17 @@ from tests.attacks.entries import HONEST, Entry, attacks, filled, honest, lines,
 from tests.attacks.range import Outcome, Range, shoot
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.whole,
     pytest.mark.skipif(sys.platform != "linux", reason="strangers' notebooks are graded on Linux alone"),
 ]
 ATTACKS, AWKWARD = attacks(), honest()
-TRIED = [*ATTACKS, *AWKWARD][:: 1 if os.environ.get("WHOLE") else 3]
 BITES = [entry for entry in ATTACKS if entry.bites]
 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What came of it."""
-    return shoot(tmp_path_factory.mktemp("r"), TRIED)
+    return shoot(tmp_path_factory.mktemp("r"), [*ATTACKS, *AWKWARD])
 
 
 # ---------------------------------------------------------------- the corpus itself
@@ -71,7 +70,7 @@ def test_no_honest_point_is_lost(outcome: Outcome):
 
 def test_awkward_notebooks_have_full_points(outcome: Outcome):
     awkward = [judged for judged in outcome.judged if judged.entry.kind == HONEST]
-    assert len(awkward) == sum(entry.kind == HONEST for entry in TRIED)
+    assert len(awkward) == len(AWKWARD)
     assert [j.entry.name for j in awkward if not j.result or j.result["score"] != j.result["max_score"]] == []
 
 

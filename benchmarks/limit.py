@@ -103,17 +103,11 @@ class Direct:
 
 def _called(function: Any, *args: object, **kwargs: object) -> Any:
     """A call in which the suite's own sources become what they define, as a worker does it."""
-    made = [_made(arg) if isinstance(arg, Source) else arg for arg in args]
+    made = [worker.make(arg) if isinstance(arg, Source) else arg for arg in args]
     try:
         return function(*made, **kwargs)
     except Exception as error:
         raise StudentRaised(Finding("raised", "raised"), type(error).__name__, str(error)) from error
-
-
-def _made(source: Source) -> Any:
-    space: dict[str, Any] = {"torch": torch, "nn": torch.nn}
-    exec(source.text, space)
-    return space[source.name]
 
 
 class DirectGrading:

@@ -125,7 +125,7 @@ def hostile(home: Path, students: int) -> Path:
         place.hand_in(entries)
         for number, path in enumerate(sorted(folder.glob("*.ipynb"))[::5]):
             entry = entries[number % len(entries)]
-            path.write_bytes((place.submissions / f"{entry.name}.ipynb").read_bytes())
+            path.write_bytes((place.submissions / f"{entry.handed_in_as}.ipynb").read_bytes())
     return folder
 
 

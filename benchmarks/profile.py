@@ -28,7 +28,7 @@ from grader.grading import Grading
 from grader.how import How
 from grader.plugin import Checks
 from grader.sandbox import client
-from grader.store import Job
+from grader.store import Job, out_of_reach
 from grader.student import Student
 from grader.submissions import SubmissionFile
 
@@ -159,7 +159,7 @@ def grade(folder: Path, assignment: str, students: int, parts: Parts) -> None:
     paths = sorted(Sample(assignment).flat(folder / "in", students + 1).glob("*.ipynb"))
     results = folder / "results"
     results.mkdir()
-    job = Job(ROOT, assignment, results, tuple(Course(ROOT).assignment(assignment).secrets))
+    job = Job(ROOT, assignment, results, out_of_reach(Course(ROOT).assignment(assignment).secrets))
     files = [(SubmissionFile(path.stem, path.name, path), path.stem) for path in paths]
     instrument(parts)
     main = functools.partial(pytest.main)

@@ -16,8 +16,9 @@ from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 
-from grader.course import Assignment, Course
-from grader.model import ExerciseResult, SubmissionResult
+from grader.course import Assignment, Course, digest
+from grader.model import Exercise, ExerciseResult, Flag, SubmissionResult
+from grader.notebook import Submission
 from grader.sandbox.confine import die_with_parent
 from grader.sentences import Text, sentence
 from grader.store import Job, read_results, sweep
@@ -73,16 +74,8 @@ def key_of(file: SubmissionFile, base: str) -> str:
 
 def base_key(job: Job, assignment: Assignment) -> str:
     """What all results of a batch depend on: suite, notebooks of ours, grader, options."""
-    import grader
-
-    digest = hashlib.sha256(repr((version("ch17-grader"), job.only, job.limits, job.unconfined, job.naming)).encode())
-    ours = Path(grader.__file__).parent
-    files = [path for folder in (*assignment.suites, ours) for path in folder.rglob("*.py")]
-    files += list(assignment.suite.rglob("*.toml"))  # the known mistakes, which a finding may name
-    files += [path for path in assignment.notebooks if path.exists()]
-    for path in sorted(files):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
+    options = version("ch17-grader"), job.only, job.limits, job.unconfined, job.naming
+    return hashlib.sha256(repr(options).encode() + digest(assignment)).hexdigest()
 
 
 def run(
@@ -114,7 +107,8 @@ def run(
             break
     current = _current(job, keyed)
     why = trouble or sentence("the process that graded it ended")
-    results = [current.get(name) or _lost(assignment, job, file, why) for name, (file, _key) in keyed.items()]
+    lost = functools.partial(_lost, assignment, job, why)
+    results = [current.get(name) or lost(file) for name, (file, _key) in keyed.items()]
     return sorted(results, key=lambda result: result.student), trouble
 
 
@@ -161,17 +155,33 @@ def _fresh(folder: Path, todo: Sequence[tuple[SubmissionFile, str]]) -> int:
     return sum(1 for entry in os.scandir(folder) if entry.name in names)
 
 
-def _lost(assignment: Assignment, job: Job, file: SubmissionFile, why: Text) -> SubmissionResult:
-    """The result of a submission that has none: *not run*, every exercise of it."""
+def _lost(assignment: Assignment, job: Job, why: Text, file: SubmissionFile) -> SubmissionResult:
     exercises = [e for e in assignment.exercises if not job.only or e.name in job.only]
+    problem = sentence("not graded: %(why)s", why=why[:480] if isinstance(why, str) else why)
+    return ungraded(job.assignment, exercises, file, problem, ("engine",))
+
+
+def ungraded(
+    assignment: str,
+    exercises: Sequence[Exercise],
+    file: SubmissionFile,
+    problem: Text,
+    flags: tuple[Flag, ...] = (),
+    submission: Submission | None = None,
+) -> SubmissionResult:
+    """The result of a submission that has none: *not run*, every exercise of it; with the answers, where known."""
+    sources = submission.sources if submission else {}
     return SubmissionResult(
-        assignment=job.assignment,
+        assignment=assignment,
         student=file.student,
         notebook=file.notebook,
         status="error",
         score=0.0,
         max_score=sum(exercise.points for exercise in exercises),
-        flags=("engine",),
-        problem=sentence("not graded: %(why)s", why=why[:480] if isinstance(why, str) else why),
-        exercises=tuple(ExerciseResult(e.name, 0.0, e.points, "not_run", (), e.title) for e in exercises),
+        flags=flags,
+        problem=problem,
+        exercises=tuple(
+            ExerciseResult(e.name, 0.0, e.points, "not_run", (), e.title, sources.get(e.name, "")) for e in exercises
+        ),
+        written=submission.written if submission else (),
     )

@@ -1,7 +1,7 @@
-"""The command line: ``grader grade``, ``kit``, ``export``, ``verify`` and ``table``.
+"""The command line: ``grader grade``, ``check``, ``verify``, ``kit``, ``export`` and ``table``.
 
-Exit codes: 0 every submission got a result; 1 something was *not run* through our fault (it is named); 2 unusable
-arguments, or a machine on which student code cannot be confined.
+Exit codes of all: 0 done, and nothing is wrong; 1 something is, and it is named (see each command's ``--help``); 2
+unusable arguments, or a machine on which student code cannot be confined.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -30,7 +30,7 @@ from grader.names import printable
 from grader.outpost import ClusterError
 from grader.sandbox.client import Limits
 from grader.sentences import N_, Told, counted, sentence
-from grader.store import Job, cache_folder, read_results, write_whole
+from grader.store import Job, out_of_reach, read_results, write_whole
 from grader.submissions import SubmissionFile, SubmissionsError, find
 from grader.terminal import class_table
 
@@ -50,10 +50,14 @@ def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
     _ = language.gettext
     top = argparse.ArgumentParser(prog="grader", description=_("Grade notebooks of fastai book chapter 17."))
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    spoken, workers, course = _speaking(language), _working(language), _placed(language)
+    spoken = _shared("--lang", _("language of pages and messages (default: the locale's)"), choices=sorted(LANGUAGES))
+    workers = _shared("--workers", _("processes (default: one a core)"), type=int, default=os.cpu_count() or 1)
+    course = _shared("--course", _("the course's folder (default: here, or above)"), type=Path, default=Path())
+    risky = _shared("--unconfined", _("go on where the sandbox is incomplete; is recorded"), action="store_true")
+    packed = _shared("--wheel", _("the grader's wheel (default: built from its checkout)"), type=Path)
     grade = commands.add_parser(
         "grade",
-        parents=[workers, course, spoken],
+        parents=[workers, risky, course, spoken],
         help=_("grade a folder or zip of notebooks"),
         description=_("Grade every notebook of a folder or zip: results.jsonl, grades.csv, feedback/, index.html."),
         epilog=_(
@@ -69,9 +73,6 @@ def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
         "--time-limit", type=float, default=5.0, metavar="SECONDS", help=_("CPU time a call may take (5)")
     )
     grade.add_argument("--memory", type=int, default=1024, metavar="MB", help=_("memory a notebook may use (1024)"))
-    grade.add_argument(
-        "--unconfined", action="store_true", help=_("go on where the sandbox is incomplete; is recorded")
-    )
     text = _("grade on the workers of this dask scheduler, in place of processes of this machine")
     grade.add_argument("--cluster", metavar="ADDRESS", help=text)
     text = _("write nbgrader's gradebook, autograded/ and feedback/ too (default: the one of nbgrader_config.py)")
@@ -104,17 +105,16 @@ def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
     check.set_defaults(run=verify_command)
     handout = commands.add_parser(
         "kit",
-        parents=[course, spoken],
+        parents=[packed, course, spoken],
         help=_("build the zip that students get"),
         description=_("Build the zip that students get: notebook, public checks, instructions, and the grader itself."),
     )
     handout.add_argument("assignment", help=_("name of the assignment, e.g. ch17"))
     handout.add_argument("--out", type=Path, help=_("the zip (default: <assignment>-kit.zip)"))
-    handout.add_argument("--wheel", type=Path, help=_("the grader's wheel (default: built from its checkout)"))
     handout.set_defaults(run=kit_command)
     export = commands.add_parser(
         "export",
-        parents=[course, spoken],
+        parents=[packed, risky, course, spoken],
         help=_("grades for other systems, or an autograder for Gradescope"),
         description=_("Write grades as CSV, as Canvas or Moodle import them, or the zip that Gradescope runs."),
         epilog=_("Exit codes: 0 done; 1 the roster does not know somebody (it says whom); 2 unusable arguments."),
@@ -128,9 +128,6 @@ def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
     text = _("what Canvas or Moodle exported, to find people by")
     export.add_argument("--roster", type=Path, metavar="CSV", help=text)
     export.add_argument("--out", type=Path, required=True, help=_("the file to write"))
-    export.add_argument("--wheel", type=Path, help=_("the grader's wheel (default: built from its checkout)"))
-    text = _("go on where the sandbox is incomplete; is recorded")
-    export.add_argument("--unconfined", action="store_true", help=text)
     export.set_defaults(run=export_command)
     page = commands.add_parser(
         "table",
@@ -142,24 +139,10 @@ def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:
     return top
 
 
-def _speaking(language: Language) -> argparse.ArgumentParser:
+def _shared(name: str, text: str, **more: Any) -> argparse.ArgumentParser:
+    """An option that several commands have."""
     part = argparse.ArgumentParser(add_help=False)
-    text = language.gettext("language of pages and messages (default: the locale's)")
-    part.add_argument("--lang", choices=sorted(LANGUAGES), help=text)
-    return part
-
-
-def _working(language: Language) -> argparse.ArgumentParser:
-    part = argparse.ArgumentParser(add_help=False)
-    text = language.gettext("processes (default: one a core)")
-    part.add_argument("--workers", type=int, default=os.cpu_count() or 1, help=text)
-    return part
-
-
-def _placed(language: Language) -> argparse.ArgumentParser:
-    part = argparse.ArgumentParser(add_help=False)
-    text = language.gettext("the course's folder (default: here, or above)")
-    part.add_argument("--course", type=Path, default=Path(), help=text)
+    part.add_argument(name, help=text, **more)
     return part
 
 
@@ -243,9 +226,8 @@ def _grade(
     recorder: Recorder | None,
 ) -> int:
     console, out = Console(), options.out
-    limits = Limits(options.time_limit, options.time_limit * 4, options.memory << 20)
-    places = options.submissions.absolute(), out.absolute(), cache_folder()
-    protected = (*map(str, assignment.secrets), *map(str, places))
+    limits = Limits.of(options.time_limit, options.memory << 20)
+    protected = out_of_reach(assignment.secrets, options.submissions.absolute(), out.absolute())
     job = Job(course.root, assignment.name, (out / "results").absolute(), protected, only, limits, options.unconfined)
     began = time.monotonic()
     shared = out.absolute() if options.cluster else None  # what is unpacked must be seen by whoever grades it
@@ -346,9 +328,8 @@ def check_command(options: argparse.Namespace, language: Language) -> int:
     with contextlib.suppress(KeyboardInterrupt):
         for given in check_again(notebook.absolute(), words):
             code = _as_ours(given)
-            print(
-                language.say(sentence("waiting for %(name)s to be saved; Ctrl+C ends", name=notebook.name)), flush=True
-            )
+            said = sentence("waiting for %(name)s to be saved; Ctrl+C ends", name=notebook.name)
+            print(printable(language.say(said)), flush=True)
     return code
 
 

@@ -131,23 +131,28 @@ def csv_text(text: str) -> str:
     return "'" + visible(text) if text.lstrip(" ").startswith(_FORMULA) else visible(text)
 
 
+def csv_table(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as CSV, each cell as `csv_text` gives it."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(map(csv_text, row) for row in rows)
+    return out.getvalue()
+
+
 def write_grades_csv(results: Sequence[SubmissionResult], path: Path) -> None:
     """Write, whole or not at all, one row a student: student, status, score, max_score, then a column an exercise.
 
     A cell stays empty where nothing was run: a fault of ours is never a student's zero.
     """
     names = exercise_names(results)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["student", "status", "score", "max_score", *map(csv_text, names)])
+    rows = [["student", "status", "score", "max_score", *names]]
     for result in results:
         scores = {
             exercise.name: number(exercise.score) for exercise in result.exercises if not _unrun(result, exercise)
         }
         score = "" if result.status == "error" else number(result.score)
-        row = [csv_text(result.student), result.status, score, number(result.max_score)]
-        writer.writerow(row + [scores.get(name, "") for name in names])
-    write_whole(path, out.getvalue().encode())
+        row = [result.student, result.status, score, number(result.max_score)]
+        rows.append(row + [scores.get(name, "") for name in names])
+    write_whole(path, csv_table(rows).encode())
 
 
 def _unrun(result: SubmissionResult, exercise: ExerciseResult) -> bool:

@@ -6,13 +6,12 @@ What a spreadsheet would take for a formula is defused in every cell. A grade th
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.course import CHECK, CourseError
-from grader.exports import csv_text
+from grader.exports import csv_table
 from grader.legible import number
 from grader.model import Record, SubmissionResult
 from grader.sentences import N_, sentence
@@ -66,7 +65,7 @@ def as_csv(grades: Sequence[Grade], assignment: str, roster: Path | None = None)
         + [_points(grade.parts.get(name)) for name in names]
         for grade in grades
     ]
-    return _table([head, *rows]), []
+    return csv_table([head, *rows]), []
 
 
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
@@ -83,7 +82,7 @@ def as_canvas(grades: Sequence[Grade], assignment: str, roster: Path | None = No
     most = max((grade.max_score for grade in grades), default=0.0)
     possible = ["    Points Possible", *[""] * (len(CANVAS) - 1), _points(most)]
     rows = [[*_cells(person, CANVAS), _points(grade.score)] for person, grade in found]
-    return _table([[*CANVAS, assignment], possible, *rows]), unknown
+    return csv_table([[*CANVAS, assignment], possible, *rows]), unknown
 
 
 def as_moodle(grades: Sequence[Grade], assignment: str, roster: Path | None = None) -> tuple[str, list[str]]:
@@ -96,7 +95,7 @@ def as_moodle(grades: Sequence[Grade], assignment: str, roster: Path | None = No
         columns = [name for name in MOODLE if people and name in people[0]]
     found, unknown = _matched(grades, people, columns)
     rows = [[*_cells(person, columns), _points(grade.score), grade.remark] for person, grade in found]
-    return _table([[*columns, assignment, f"{assignment} (feedback)"], *rows]), unknown
+    return csv_table([[*columns, assignment, f"{assignment} (feedback)"], *rows]), unknown
 
 
 FORMATS: dict[str, Callable[[Sequence[Grade], str, Path | None], tuple[str, list[str]]]] = {
@@ -143,11 +142,3 @@ def _cells(person: Mapping[str, str], columns: Sequence[str]) -> list[str]:
 
 def _points(value: float | None) -> str:
     return "" if value is None else number(value)
-
-
-def _table(rows: Iterable[Sequence[str]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    for row in rows:
-        writer.writerow([csv_text(cell) for cell in row])
-    return out.getvalue()

@@ -27,7 +27,7 @@ from grader.model import CheckResult, ExerciseResult, SubmissionResult
 from grader.names import printable
 from grader.public import public_result
 from grader.sandbox.client import Limits
-from grader.store import Job, cache_folder, write_whole
+from grader.store import Job, out_of_reach, write_whole
 from grader.submissions import SubmissionFile, choose
 from grader.terminal import reasons
 
@@ -75,7 +75,7 @@ def run(name: str, root: Path, unconfined: bool = False) -> None:
     chosen, note = choose([path.name for path in folder.glob("*.ipynb")], name)
     file = SubmissionFile("student", chosen or f"{name}.ipynb", folder / chosen if chosen else None, note)
     with tempfile.TemporaryDirectory(prefix="grader-") as scratch:
-        protected = (*assignment.secrets, str(root / "source"), str(root / "results"), scratch, str(cache_folder()))
+        protected = out_of_reach(assignment.secrets, root / "source", root / "results", Path(scratch))
         job = Job(assignment.root, name, Path(scratch), protected, (), Limits(), unconfined)
         [result], trouble = batch.run(job, [file], batch.processes(1), 1, lambda done: None)
     if result.status == "error":

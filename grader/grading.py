@@ -107,7 +107,7 @@ class Grading:
             attempt = self.apart
             self._keep(check.exercise, place)
         more = check.seconds
-        attempt.call_limits = Limits(more, 4 * more, self.limits.memory) if more else self.limits
+        attempt.call_limits = Limits.of(more, self.limits.memory) if more else self.limits
         self.student.begin(check.exercise, place, attempt)
         return self.student
 
@@ -296,7 +296,7 @@ class Grading:
 
     def _name_mistakes(self) -> None:
         """Where a known mistake explains all that was seen of an answer, its idea is named and its hint given."""
-        if self.known is None:
+        if self.known is None or not self._findings:
             return
         self._drop()  # other code runs now: never beside the student's
         reasons = self._reasons()
@@ -315,7 +315,7 @@ class Grading:
         """Is there something wrong with the answer that is its own, and that does not take minutes to compare?"""
         mine = [check for check in self.checks if check.exercise == exercise.name]
         findings = [self._findings[check.id] for check in mine if check.id in self._findings]
-        if not all(finding.reason in _NAMEABLE and finding.code != "stub" for finding in findings):
+        if not findings or not all(finding.reason in _NAMEABLE and finding.code != "stub" for finding in findings):
             return False
         if any(check.seconds or self._causes(check, reasons) for check in mine):
             return False

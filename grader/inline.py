@@ -30,7 +30,7 @@ from grader.sandbox.wire import Reply, Request, Returned, Run
 from grader.sandbox.worker import Printed, Session
 from grader.sentences import sentence
 from grader.source import MAX_WORK, Reader
-from grader.store import cache_folder
+from grader.store import cache_folder, out_of_reach
 from grader.terminal import points, reasons
 
 
@@ -114,7 +114,7 @@ class Once:
         grading = Grading([exercise], self.checks.checks, self.submission, lambda: Local(self.namespace))
         self.checks.grading = grading
         self.checks.run([check.id for check in self.checks.checks])
-        policy = Policy(protected=tuple(self.checks.assignment.secrets), required=False)
+        policy = Policy(out_of_reach(self.checks.assignment.secrets), required=False)
         with Engine(policy) as engine:  # starts nothing unless known mistakes are there to be tried out
             grading.known = self.checks.knower(engine.worker, cache_folder())
             [self.result] = grading.result(self.checks.assignment.name, "", "").exercises

@@ -11,7 +11,6 @@ Students have no such library: for them every function here finds nothing.
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from typing import TypeVar
 import msgspec
 
 from grader.composed import compose, reference_answers
-from grader.course import Assignment, CourseError
+from grader.course import Assignment, CourseError, digest
 from grader.notebook import Problem, RunCell, Submission, read
 from grader.observed import Behaviour, is_telling, same_behaviour, same_means
 from grader.remembered import Kept
@@ -76,8 +75,8 @@ class Library:
     ``tried`` has each of them with its behaviour, by exercise, as far as somebody asked.
     """
 
-    def __init__(self, assignment: Assignment, digest: str) -> None:
-        self._assignment, self._digest = assignment, digest
+    def __init__(self, assignment: Assignment, state: str) -> None:
+        self._assignment, self._state = assignment, state
         self._known = mistakes(assignment)
         self.tried: dict[str, list[tuple[Mistake, Behaviour]]] = {}
 
@@ -99,7 +98,7 @@ class Library:
         return try_out(exercise, [self._submission(one) for one in known])
 
     def _kept(self, exercise: str, known: Sequence[Mistake], try_out: TryOut, folder: Path) -> list[Behaviour]:
-        with Kept(folder, f"{self._assignment.name}-{exercise}-{self._digest[:16]}") as kept:
+        with Kept(folder, f"{self._assignment.name}-{exercise}-{self._state[:16]}") as kept:
             found = kept.read()
             if found is None or len(found) != len(known):
                 found = self._shown(exercise, known, try_out)
@@ -141,11 +140,7 @@ def library(assignment: Assignment) -> Library | None:
     """The library of an assignment, the same object as long as its files stay; None where students work."""
     if assignment.source_cells() is None or not _files(assignment, "mistakes"):
         return None
-    digest = hashlib.sha256()
-    ours = [*assignment.suite.rglob("*.py"), *_files(assignment, "mistakes"), *assignment.notebooks]
-    for path in sorted([*ours, *Path(__file__).parent.rglob("*.py")]):
-        digest.update(path.name.encode() + path.read_bytes())
-    key, state = (assignment.root, assignment.name), digest.hexdigest()
+    key, state = (assignment.root, assignment.name), digest(assignment).hex()
     if key not in _libraries or _libraries[key][0] != state:
         _libraries[key] = state, Library(assignment, state)
     return _libraries[key][1]

@@ -32,7 +32,7 @@ from grader.observed import Behaviour
 from grader.reuse import Reused
 from grader.sandbox.client import Engine, Policy, Transport
 from grader.sentences import N_, Text, both, sentence
-from grader.store import cache_folder, write_whole
+from grader.store import cache_folder, out_of_reach, write_whole
 from grader.student import Student, seed_of
 from grader.tampering import tampering
 
@@ -302,8 +302,8 @@ class SelfCheck:
         self.checks = Checks(assignment)
         config.stash[GRADING] = self.checks
         mine = Warm()
-        self.warm = next((one for one in config.pluginmanager.get_plugins() if isinstance(one, Warm)), mine)
-        self.engine = self.warm.engine(Policy(assignment.secrets, required=False, modules=assignment.modules))
+        warm = next((one for one in config.pluginmanager.get_plugins() if isinstance(one, Warm)), mine)
+        self.engine = warm.engine(Policy(out_of_reach(assignment.secrets), required=False, modules=assignment.modules))
         config.add_cleanup(mine.close)
         self.result: SubmissionResult | None = None
         self.reports: dict[str, pytest.TestReport] = {}

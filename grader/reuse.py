@@ -37,12 +37,12 @@ class Reused:
         while self._idle:
             worker = self._idle.pop()
             try:
-                worker.request(Request(0, Run(_AFRESH, "afresh", None)), [], Limits())
+                return self._lend(worker)
             except WorkerGone:
                 worker.end()
-            else:
-                return _Lent(worker, self._idle)
-        worker = self._start()
+        return self._lend(self._start())
+
+    def _lend(self, worker: Transport) -> Transport:
         worker.request(Request(0, Run(_AFRESH, "afresh", None)), [], Limits())
         return _Lent(worker, self._idle)
 

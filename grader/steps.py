@@ -37,12 +37,12 @@ from grader.course import Assignment, Course
 from grader.coursedir import Handin, handin, notes
 from grader.gradebook import Gradebook
 from grader.languages import chosen
-from grader.model import ExerciseResult, SubmissionResult
+from grader.model import SubmissionResult
 from grader.names import safe_name
 from grader.nbfile import Notebook, load, parse
 from grader.notebook import Submission, read_path
 from grader.sandbox.client import Limits
-from grader.store import Job, cache_folder
+from grader.store import Job, out_of_reach
 from grader.submissions import SubmissionFile
 
 __all__ = ["Feedback", "Grade", "Rebuild", "Submitted"]
@@ -91,22 +91,8 @@ class Rebuild(_Step):
     def result(self, assignment: Assignment, file: SubmissionFile, names: Any, course_id: str) -> SubmissionResult:
         """The answers, not graded yet."""
         found = read_path(file.path, assignment) if file.path else None
-        sources = found.sources if isinstance(found, Submission) else {}
-        return SubmissionResult(
-            assignment=assignment.name,
-            student=file.student,
-            notebook=file.notebook,
-            status="error",
-            score=0.0,
-            max_score=sum(exercise.points for exercise in assignment.exercises),
-            flags=(),
-            problem="not graded yet",
-            exercises=tuple(
-                ExerciseResult(e.name, 0.0, e.points, "not_run", (), e.title, sources.get(e.name, ""))
-                for e in assignment.exercises
-            ),
-            written=found.written if isinstance(found, Submission) else (),
-        )
+        answered = found if isinstance(found, Submission) else None
+        return batch.ungraded(assignment.name, assignment.exercises, file, "not graded yet", submission=answered)
 
 
 class Grade(_Step):
@@ -131,16 +117,12 @@ class Grade(_Step):
         return result
 
     def _graded(self, assignment: Assignment, file: SubmissionFile) -> SubmissionResult:
-        limits = Limits(self.time_limit, self.time_limit * 4, self.memory << 20)
-        protected = (
-            *assignment.secrets,
-            str(_scratch()),
-            str(cache_folder()),
-        )  # always the same: one engine serves the whole class
+        limits = Limits.of(self.time_limit, self.memory << 20)
+        protected = out_of_reach(assignment.secrets, _scratch())  # always the same: one engine serves the whole class
         job = Job(assignment.root, assignment.name, _scratch(), protected, (), limits, self.unconfined)
         with _environment_kept():
             [result], trouble = batch.run(job, [file], _warm, 1, lambda done: None)
-        (job.results / f"{file.student}.json").unlink(missing_ok=True)
+        batch.forget(job, [file])
         if trouble:
             self.log.error("%s: %s", assignment.name, trouble)
         return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +42,11 @@ class Job:
 def cache_folder() -> Path:
     """Where what was worked out about the course itself is kept for the next batch; no student code reads it."""
     return Path(platformdirs.user_cache_dir("ch17-grader"))
+
+
+def out_of_reach(secrets: Sequence[str], *places: Path) -> tuple[str, ...]:
+    """What no worker may be able to read: the course's secrets, other places, and what is kept for the next batch."""
+    return *secrets, *map(str, places), str(cache_folder())
 
 
 def write_result(folder: Path, stored: Stored) -> None:

@@ -19,7 +19,7 @@ from grader.course import Assignment, CourseError
 from grader.mistakes import Mistake, entries, mistakes
 from grader.model import ExerciseResult, SubmissionResult
 from grader.sandbox.client import Limits
-from grader.store import Job
+from grader.store import Job, out_of_reach
 from grader.submissions import SubmissionFile
 
 
@@ -175,8 +175,8 @@ def grade(
             path.write_bytes(data)
             files.append(SubmissionFile(name, path.name, path))
         limits = Limits(cpu=3.0, wall=30.0)
-        secrets = tuple(assignment.secrets)
-        job = Job(assignment.root, assignment.name, results, secrets, tuple(only), limits=limits, naming=naming)
+        protected = out_of_reach(assignment.secrets)
+        job = Job(assignment.root, assignment.name, results, protected, tuple(only), limits=limits, naming=naming)
         graded, trouble = batch.run(job, files, executor, workers, lambda done: None)
     if trouble:
         raise CourseError(f"{assignment.suite}: {trouble}")

@@ -177,6 +177,13 @@ def _frames(error: BaseException) -> Iterator[tuple[str, int]]:
 # ---------------------------------------------------------------- calls
 
 
+def make(source: Source) -> Any:
+    """What a suite's own source defines: a function or class that an answer is called with."""
+    space: dict[str, Any] = {"torch": torch, "nn": torch.nn, "__name__": "suite"}
+    exec(source.text, space)
+    return space[source.name]
+
+
 class Session:
     """Serves requests on a namespace; one for a worker's life, or in a student's own kernel."""
 
@@ -186,7 +193,7 @@ class Session:
         self.sources: dict[str, list[str]] = {}
         self.handles: dict[int, object] = {}
         self._usual = _state()
-        self.codec = Codec(-1, leave=self._leave, fetch=self._fetch, make=self._make)
+        self.codec = Codec(-1, leave=self._leave, fetch=self._fetch, make=make)
 
     # what cannot travel stays here, under a number
     def _leave(self, value: object) -> Value:
@@ -199,11 +206,6 @@ class Session:
 
     def _fetch(self, value: Remote | Unsupported) -> object:
         return self.handles[value.id] if isinstance(value, Remote) else value
-
-    def _make(self, source: Source) -> object:
-        space: dict[str, Any] = {"torch": torch, "nn": torch.nn, "__name__": "suite"}
-        exec(source.text, space)
-        return space[source.name]
 
     def handle(self, request: Request, blobs: dict[int, memoryview]) -> tuple[Reply, list[memoryview]]:
         """One request, one reply; whatever the student's code raises is in the reply."""

@@ -1,7 +1,7 @@
 """Many submissions over an executor: one pytest session a chunk, one result file a submission, resumable.
 
 A result is keyed by what made it (notebook, suite, reference, grader, options), so a second run grades only what
-changed, and a killed run goes on where it stopped.
+changed, an exercise alone where only its checks did, and a killed run goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from grader.course import Assignment, Course, digest
+from grader.course import Assignment, Course
+from grader.digests import Digests, digests
 from grader.model import Exercise, ExerciseResult, Flag, SubmissionResult
 from grader.notebook import Submission
 from grader.sandbox.confine import die_with_parent
 from grader.sentences import Text, sentence
-from grader.store import Job, read_results, sweep
+from grader.store import Job, Results, Task, read_heads, sweep
 from grader.submissions import SubmissionFile
 
 PROGRESS_SECONDS = 0.2
@@ -43,17 +45,19 @@ def probe(job: Job) -> None:
     engine_for(job).worker().end()
 
 
-def grade_chunk(job: Job, files: Sequence[tuple[SubmissionFile, str]]) -> str | None:
+def grade_chunk(job: Job, state: Digests, tasks: Sequence[Task]) -> str | None:
     """In a process of the pool: grade some submissions; what went wrong, if anything, that is no student's fault.
 
     Only what is seen here as it was when it got its key: a file that is gone, or cannot be read, is nobody's zero.
     """
     from grader.chunk import grade
 
-    base = base_key(job, Course(job.root).assignment(job.assignment))
-    same = [(file, key) for file, key in files if key_of(file, base) == key]
-    trouble = grade(job, same) if same else None
-    return trouble or (_CHANGED if len(same) < len(files) else None)
+    if digests(Course(job.root).assignment(job.assignment)) != state:
+        return _CHANGED
+    base = base_key(job, state)
+    same = [task for task in tasks if key_of(task.file, base) == task.key]
+    trouble = grade(job, state, same) if same else None
+    return trouble or (_CHANGED if len(same) < len(tasks) else None)
 
 
 _CHANGED = "a notebook or the course changed while it was graded, or could not be read; run the same command again"
@@ -72,10 +76,10 @@ def key_of(file: SubmissionFile, base: str) -> str:
     return digest.hexdigest()
 
 
-def base_key(job: Job, assignment: Assignment) -> str:
-    """What all results of a batch depend on: suite, notebooks of ours, grader, options."""
+def base_key(job: Job, state: Digests) -> str:
+    """What all results of a batch depend on, whatever is asked: options, and what all exercises share."""
     options = version("ch17-grader"), job.only, job.limits, job.unconfined, job.naming
-    return hashlib.sha256(repr(options).encode() + digest(assignment)).hexdigest()
+    return hashlib.sha256(repr((options, state.shared)).encode()).hexdigest()
 
 
 def run(
@@ -84,32 +88,32 @@ def run(
     executor: Callable[[], AbstractContextManager[Executor]],
     workers: int,
     progress: Callable[[int], None],
-) -> tuple[list[SubmissionResult], str | None]:
+) -> tuple[Results, str | None]:
     """Grade what has no current result yet; ``executor`` makes the pool, again when a process of it was killed.
 
     The results of all ``files``, sorted by student, and what went wrong with the suite itself, if anything. Raises
     `EngineError` when student code cannot be confined.
     """
     assignment = Course(job.root).assignment(job.assignment)
-    base = base_key(job, assignment)
-    keyed = {file.student: (file, key_of(file, base)) for file in files}
+    state = digests(assignment)
+    base = base_key(job, state)
+    keyed = {file.student: Task(file, key_of(file, base)) for file in files}
     trouble = None
     sweep(job.results)
     for _ in range(TRIES):
-        current = _current(job, keyed)
-        todo = [pair for name, pair in keyed.items() if name not in current]
+        todo = _todo(job, state, keyed)
         if not todo:
             break
-        forget(job, (file for file, _key in todo))  # what there is of them was made by something else
+        forget(job, (task.file for task in todo if task.again is None))  # what there is was made by something else
+        shifted = functools.partial(_shift, progress, len(keyed) - len(todo))
         with executor() as pool:
-            trouble, broken = _grade(job, todo, pool, workers, functools.partial(_shift, progress, len(current)))
+            trouble, broken = _grade(job, state, todo, pool, workers, shifted)
         if not broken:
             break
-    current = _current(job, keyed)
     why = trouble or sentence("the process that graded it ended")
-    lost = functools.partial(_lost, assignment, job, why)
-    results = [current.get(name) or lost(file) for name, (file, _key) in keyed.items()]
-    return sorted(results, key=lambda result: result.student), trouble
+    left = [task.file for task in _todo(job, state, keyed)]
+    lost = {file.student: _lost(assignment, job, why, file) for file in left}
+    return Results(job.results, keyed, lost), trouble
 
 
 def forget(job: Job, files: Iterable[SubmissionFile]) -> None:
@@ -122,37 +126,45 @@ def _shift(progress: Callable[[int], None], before: int, fresh: int) -> None:
     progress(before + fresh)
 
 
-def _current(job: Job, keyed: Mapping[str, tuple[SubmissionFile, str]]) -> dict[str, SubmissionResult]:
-    """The results on disk that still hold. One that failed through our fault does not."""
-    return {
-        name: stored.result
-        for name, stored in read_results(job.results).items()
-        if name in keyed and stored.key == keyed[name][1] and "engine" not in stored.result.flags
-    }
+def _todo(job: Job, state: Digests, keyed: Mapping[str, Task]) -> list[Task]:
+    """What has no result on disk that still holds. One that failed through our fault does not."""
+    now, todo = state.among(job.only), dict(keyed)
+    for head in read_heads(job.results):
+        student = head.result.student
+        if student not in keyed or head.key != keyed[student].key or "engine" in head.result.flags:
+            continue
+        if head.parts == now:
+            del todo[student]
+        elif head.parts.keys() == now.keys():
+            again = frozenset(name for name, part in now.items() if head.parts[name] != part)
+            todo[student] = replace(keyed[student], again=again)
+    return list(todo.values())
 
 
 def _grade(
-    job: Job, todo: Sequence[tuple[SubmissionFile, str]], pool: Executor, workers: int, progress: Callable[[int], None]
+    job: Job, state: Digests, todo: Sequence[Task], pool: Executor, workers: int, progress: Callable[[int], None]
 ) -> tuple[str | None, bool]:
     """Grade in chunks. What went wrong, and whether it was the pool that broke."""
+    before = _inodes(job.results, todo)
     try:
         pool.submit(probe, job).result()
         size = max(1, min(MAX_CHUNK, -(-len(todo) // (workers * 2))))
-        waiting = {pool.submit(grade_chunk, job, todo[at : at + size]) for at in range(0, len(todo), size)}
+        waiting = {pool.submit(grade_chunk, job, state, todo[at : at + size]) for at in range(0, len(todo), size)}
         trouble = None
         while waiting:
             ready, waiting = wait(waiting, PROGRESS_SECONDS, FIRST_COMPLETED)
             for future in ready:
                 trouble = trouble or future.result()
-            progress(_fresh(job.results, todo))
+            progress(len(_inodes(job.results, todo).items() - before.items()))
         return trouble, False
     except BrokenExecutor as error:
         return f"a grading process was killed ({error})", True
 
 
-def _fresh(folder: Path, todo: Sequence[tuple[SubmissionFile, str]]) -> int:
-    names = {f"{file.student}.json" for file, _ in todo}
-    return sum(1 for entry in os.scandir(folder) if entry.name in names)
+def _inodes(folder: Path, todo: Sequence[Task]) -> dict[str, int]:
+    """The results that there are of some submissions: one that is written anew is another file."""
+    names = {f"{task.file.student}.json" for task in todo}
+    return {entry.name: entry.inode() for entry in os.scandir(folder) if entry.name in names}
 
 
 def _lost(assignment: Assignment, job: Job, why: Text, file: SubmissionFile) -> SubmissionResult:

@@ -5,23 +5,31 @@ from __future__ import annotations
 import atexit
 import functools
 import gc
-from collections.abc import Callable, Sequence
-from typing import Literal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import torch
 
 from grader.course import Course
+from grader.digests import Digests
 from grader.grading import Grading, whole_failure
+from grader.languages import LANGUAGES
 from grader.mistakes import Mistake
-from grader.model import Exercise, Flag, SubmissionResult
+from grader.model import Exercise, ExerciseResult, Flag, SubmissionResult
 from grader.notebook import Problem, Submission, read_path
 from grader.observed import Behaviour
+from grader.partial import put_together, still_known
 from grader.plugin import GRADING, Checks, load_reference, record, suite_arguments
 from grader.sandbox.client import Engine, Policy
 from grader.sentences import Text, sentence
-from grader.store import Job, Stored, cache_folder, write_result
+from grader.store import Job, Stored, Task, cache_folder, read_result, write_result
 from grader.submissions import SubmissionFile
+
+if TYPE_CHECKING:
+    from grader.handback import Handback
 
 TRIES = 3
 
@@ -48,8 +56,8 @@ def engine_for(job: Job) -> Engine:
 class Loop:
     """Runs the collected checks once for each submission of a chunk."""
 
-    def __init__(self, job: Job, files: Sequence[tuple[SubmissionFile, str]]) -> None:
-        self.job, self.files = job, files
+    def __init__(self, job: Job, state: Digests, tasks: Sequence[Task]) -> None:
+        self.job, self.parts, self.tasks = job, state.among(job.only), tasks
         self.checks = Checks(Course(job.root).assignment(job.assignment))
         self.trouble: str | None = None
 
@@ -74,8 +82,11 @@ class Loop:
         gc.collect()
         gc.freeze()  # what is loaded now stays: the collector need not look at it again for each submission
         try:
-            for file, key in self.files:
-                write_result(self.job.results, Stored(key, self.grade(file)))
+            for task in self.tasks:
+                result = self.grade(task)
+                write_result(self.job.results, Stored(task.key, result, self.parts))
+                if self.job.pages is not None:
+                    self._handback.write(result)
         except OSError as error:
             self.trouble = f"{self.job.results}: {error.strerror or error}; make room, and run the same command again"
         return True
@@ -93,28 +104,48 @@ class Loop:
         if report.failed:
             self.trouble = str(report.longrepr).strip().splitlines()[-1][:300]
 
-    def grade(self, file: SubmissionFile) -> SubmissionResult:
+    def grade(self, task: Task) -> SubmissionResult:
         """One submission's result, whatever it is made of."""
         try:
-            return self._grade(file)
+            return self._grade(task)
         except Exception as error:  # ours: nothing a student wrote may stop the others
             problem = sentence("the grader failed: %(why)s", why=f"{type(error).__name__}: {error}"[:480])
-            return self._whole(file, problem, ("engine",), ours=True)
+            return self._whole(task.file, problem, ("engine",), ours=True)
 
-    def _grade(self, file: SubmissionFile) -> SubmissionResult:
+    def _grade(self, task: Task) -> SubmissionResult:
+        file = task.file
         submission = read_path(file.path, self.checks.assignment) if file.path else Problem(file.note, "ungradable")
         if isinstance(submission, Problem):
             return self._whole(file, submission.text, (submission.flag,))
+        if task.again is not None and (result := self._grade_again(file, submission, task.again)) is not None:
+            return result
+        return self._undisturbed(file, submission, {})
+
+    def _grade_again(
+        self, file: SubmissionFile, submission: Submission, again: frozenset[str]
+    ) -> SubmissionResult | None:
+        """Grade some exercises, and keep what is known of the others; None where all has to be graded."""
+        stored = read_result(self.job.results, file.student)
+        known = stored and still_known(stored.result, again, submission, self.exercises)
+        if stored is None or not known:
+            return None
+        return put_together(stored.result, self._undisturbed(file, submission, known))
+
+    def _undisturbed(
+        self, file: SubmissionFile, submission: Submission, known: Mapping[str, ExerciseResult]
+    ) -> SubmissionResult:
         engine = engine_for(self.job)
         for _ in range(TRIES):  # whoever killed a worker, the student is not to pay for it
             engine.disturbed = False
-            result = self._attempt(file, submission, engine)
+            result = self._attempt(file, submission, engine, known)
             if not engine.disturbed:
                 break
         return result
 
-    def _attempt(self, file: SubmissionFile, submission: Submission, engine: Engine) -> SubmissionResult:
-        grading = Grading(self.exercises, self.checks.checks, submission, engine.worker, self.job.limits)
+    def _attempt(
+        self, file: SubmissionFile, submission: Submission, engine: Engine, known: Mapping[str, ExerciseResult]
+    ) -> SubmissionResult:
+        grading = Grading(self.exercises, self.checks.checks, submission, engine.worker, self.job.limits, before=known)
         self.checks.grading = grading
         if self.job.naming:
             grading.known = self._known
@@ -129,6 +160,14 @@ class Loop:
         finally:
             grading.close()
             self.checks.grading = None
+
+    @functools.cached_property
+    def _handback(self) -> Handback:
+        from grader.handback import Handback  # templates and a highlighter: not for those who write no page
+
+        job = self.job
+        assert job.pages is not None
+        return Handback(job.pages, job.assignment, self.exercises, LANGUAGES[job.language])
 
     @functools.cached_property
     def _known(self) -> Callable[[str, Behaviour], Mistake | None] | None:
@@ -149,9 +188,23 @@ class Loop:
         )  # fmt: skip
 
 
-def grade(job: Job, files: Sequence[tuple[SubmissionFile, str]]) -> str | None:
+_imported: list[tuple[Path, Digests]] = []  # the suite that this process has imported, as it was
+
+
+def _import_anew(suite: Path, state: Digests) -> None:
+    """A server's process outlives a batch: pytest is not to find modules of another course, or as they were before."""
+    if _imported and _imported != [(suite, state)]:
+        folder, _ = _imported.pop()
+        for name, module in list(sys.modules.items()):
+            if folder in Path(getattr(module, "__file__", None) or "").parents:
+                del sys.modules[name]
+    _imported[:] = [(suite, state)]
+
+
+def grade(job: Job, state: Digests, tasks: Sequence[Task]) -> str | None:
     """Grade some submissions in this process; returns what went wrong with the suite itself, if anything."""
     torch.set_num_threads(1)  # the same sums in the same order everywhere, and no threads to wait for
-    loop = Loop(job, files)
+    loop = Loop(job, state, tasks)
+    _import_anew(loop.checks.assignment.suite, state)
     pytest.main(suite_arguments(loop.checks.assignment), plugins=[loop])
     return loop.trouble

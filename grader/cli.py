@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,16 +21,18 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from grader import batch, exports, report, roster
+from grader import batch, exports, roster
 from grader.course import Assignment, Course, CourseError
 from grader.findings import EngineError
+from grader.gist import Gist
+from grader.handback import Handback
 from grader.languages import ENGLISH, LANGUAGES, Language, chosen
 from grader.model import SubmissionResult
 from grader.names import printable
 from grader.outpost import ClusterError
 from grader.sandbox.client import Limits
 from grader.sentences import N_, Told, counted, sentence
-from grader.store import Job, out_of_reach, read_results, write_whole
+from grader.store import Job, Results, out_of_reach, read_results, write_whole, writing_whole
 from grader.submissions import SubmissionFile, SubmissionsError, find
 from grader.terminal import class_table
 
@@ -228,16 +230,19 @@ def _grade(
     console, out = Console(), options.out
     limits = Limits.of(options.time_limit, options.memory << 20)
     protected = out_of_reach(assignment.secrets, options.submissions.absolute(), out.absolute())
-    job = Job(course.root, assignment.name, (out / "results").absolute(), protected, only, limits, options.unconfined)
+    job = Job(
+        course.root, assignment.name, (out / "results").absolute(), protected, only, limits, options.unconfined,
+        pages=(out / "feedback").absolute(), language=language.code,
+    )  # fmt: skip
     began = time.monotonic()
     shared = out.absolute() if options.cluster else None  # what is unpacked must be seen by whoever grades it
     with tempfile.TemporaryDirectory(prefix="grader-in-", dir=shared) as scratch:
         files = find(options.submissions.absolute(), assignment.name, Path(scratch))
         if options.force:
             batch.forget(job, files)
-        results, trouble = _run(console, job, files, options, language)
-        left_out = recorder.write(files, results) if recorder else []
-    write_outputs(out, assignment, only, results, language)
+        graded, trouble = _run(console, job, files, options, language)
+        left_out = recorder.write(files, graded) if recorder else []
+    results = write_outputs(out, assignment, only, graded, language)
     class_table(console, results, language)
     seconds = time.monotonic() - began
     page = (out / "index.html").absolute()
@@ -299,9 +304,8 @@ def _grades(options: argparse.Namespace, assignment: Assignment, language: Langu
     from grader import grades
 
     if options.results is not None:
-        stored = read_results(options.results / "results").values()
-        results = sorted((s.result for s in stored), key=lambda result: result.student)
-        found = grades.from_results(result for result in results if result.assignment == assignment.name)
+        stored = read_results(options.results / "results")
+        found = grades.from_results(one.result for one in stored if one.result.assignment == assignment.name)
         where = options.results
     else:
         recorder = _recorder(assignment, options.gradebook, language)
@@ -389,7 +393,7 @@ def _only(text: str, assignment: Assignment) -> tuple[str, ...]:
 
 def _run(
     console: Console, job: Job, files: list[SubmissionFile], options: argparse.Namespace, language: Language
-) -> tuple[list[SubmissionResult], str | None]:
+) -> tuple[Results, str | None]:
     columns = TextColumn(language.gettext("grading")), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("grading", total=len(files))
@@ -415,19 +419,24 @@ def _executor(options: argparse.Namespace, job: Job, most: int) -> tuple[Callabl
 
 
 def write_outputs(
-    out: Path, assignment: Assignment, only: tuple[str, ...], results: Sequence[SubmissionResult], language: Language
-) -> None:
-    """Write ``results.jsonl``, ``grades.csv``, the feedback pages and the class page; each whole, or not at all."""
+    out: Path, assignment: Assignment, only: tuple[str, ...], results: Iterable[SubmissionResult], language: Language
+) -> list[SubmissionResult]:
+    """Write ``results.jsonl``, ``grades.csv``, the feedback pages and the class page; each whole, or not at all.
+
+    Takes ``results`` one at a time; returns what a table of them needs.
+    """
     exercises = [exercise for exercise in assignment.exercises if not only or exercise.name in only]
-    write_whole(out / "results.jsonl", b"".join(exports.results_line(result) for result in results))
-    exports.write_grades_csv(results, out / "grades.csv")
-    links = {}
-    for result in results:
-        page = out / "feedback" / result.student / assignment.name / f"{assignment.name}.html"
-        page.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(page, report.student_page(result, exercises, language).encode())
-        links[result.student] = page.relative_to(out).as_posix()
-    write_whole(out / "index.html", roster.class_page(results, exercises, links, language).encode())
+    handback, gist = Handback(out / "feedback", assignment.name, exercises, language), Gist()
+    kept = []
+    with writing_whole(out / "results.jsonl") as lines:
+        for result in results:
+            handback.write(result)
+            lines.write(exports.results_line(result))
+            kept.append(gist.of(result))
+    exports.write_grades_csv(kept, out / "grades.csv")
+    links = {result.student: handback.path(result.student).relative_to(out).as_posix() for result in kept}
+    write_whole(out / "index.html", roster.class_page(kept, exercises, links, language).encode())
+    return kept
 
 
 def _verdict(results: Sequence[SubmissionResult], trouble: str | None, language: Language) -> int:

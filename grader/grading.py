@@ -58,6 +58,7 @@ class Grading:
     """One submission being graded. ``begin`` before each check, ``record`` after it, ``result`` at the end.
 
     ``known`` tells which known mistake behaves as an exercise's answer does, if any; None where nothing is known.
+    ``before`` has what is known already of some exercises: their checks are not run again.
     """
 
     exercises: Sequence[Exercise]
@@ -66,6 +67,7 @@ class Grading:
     start: Callable[[], Transport]
     limits: Limits = field(default_factory=Limits)
     known: Callable[[str, Behaviour], Mistake | None] | None = None
+    before: Mapping[str, ExerciseResult] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.attempt = main = Attempt(self.submission, self.start, self.limits)
@@ -79,6 +81,7 @@ class Grading:
             self.attempt.note("tampering", used)
         self._is_calm = apart.is_calm(self._cells, self.attempt.reading)
         self._results = {check.id: not_run(check) for check in self.checks}
+        self._results |= {check.id: check for result in self.before.values() for check in result.checks}
         self._findings: dict[str, Finding] = {}
         self._observed: dict[str, Observed | None] = {}
         self._called: dict[str, set[str]] = {}
@@ -146,7 +149,7 @@ class Grading:
             place = self.submission.places.get(check.exercise)
             return check.hidden, last if place is None else place
 
-        return sorted(self.checks, key=key)
+        return sorted((check for check in self.checks if check.exercise not in self.before), key=key)
 
     def record(self, check: Check, error: BaseException | None) -> CheckResult:
         """Keep what came of a check; returns it."""

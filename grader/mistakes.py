@@ -20,7 +20,8 @@ from typing import TypeVar
 import msgspec
 
 from grader.composed import compose, reference_answers
-from grader.course import Assignment, CourseError, digest
+from grader.course import Assignment, CourseError
+from grader.digests import Digests, digests
 from grader.notebook import Problem, RunCell, Submission, read
 from grader.observed import Behaviour, is_telling, same_behaviour, same_means
 from grader.remembered import Kept
@@ -75,7 +76,7 @@ class Library:
     ``tried`` has each of them with its behaviour, by exercise, as far as somebody asked.
     """
 
-    def __init__(self, assignment: Assignment, state: str) -> None:
+    def __init__(self, assignment: Assignment, state: Digests) -> None:
         self._assignment, self._state = assignment, state
         self._known = mistakes(assignment)
         self.tried: dict[str, list[tuple[Mistake, Behaviour]]] = {}
@@ -98,7 +99,7 @@ class Library:
         return try_out(exercise, [self._submission(one) for one in known])
 
     def _kept(self, exercise: str, known: Sequence[Mistake], try_out: TryOut, folder: Path) -> list[Behaviour]:
-        with Kept(folder, f"{self._assignment.name}-{exercise}-{self._state[:16]}") as kept:
+        with Kept(folder, f"{self._assignment.name}-{exercise}-{self._state.of(exercise)[:16]}") as kept:
             found = kept.read()
             if found is None or len(found) != len(known):
                 found = self._shown(exercise, known, try_out)
@@ -133,14 +134,14 @@ def _needed(cells: Sequence[RunCell], source: str) -> list[RunCell]:
     return needed
 
 
-_libraries: dict[tuple[Path, str], tuple[str, Library]] = {}
+_libraries: dict[tuple[Path, str], tuple[Digests, Library]] = {}
 
 
 def library(assignment: Assignment) -> Library | None:
     """The library of an assignment, the same object as long as its files stay; None where students work."""
     if assignment.source_cells() is None or not _files(assignment, "mistakes"):
         return None
-    key, state = (assignment.root, assignment.name), digest(assignment).hex()
+    key, state = (assignment.root, assignment.name), digests(assignment)
     if key not in _libraries or _libraries[key][0] != state:
         _libraries[key] = state, Library(assignment, state)
     return _libraries[key][1]

@@ -21,8 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from grader.batch import base_key
 from grader.course import Course
+from grader.digests import Digests, digests
 from grader.sandbox.confine import die_with_parent
 from grader.sentences import N_, Told, sentence
 from grader.store import Job
@@ -42,14 +42,14 @@ class Sight:
     job: Job
     submissions: Path
     versions: str
-    key: str
+    state: Digests
 
     @classmethod
     def here(cls, command: str, job: Job, submissions: Path) -> Sight:
         """What this process sees."""
         versions = [f"{name} {version(name)}" for name in ("torch", "numpy", "pytest", "ch17-grader")]
-        key = base_key(job, Course(job.root).assignment(job.assignment))
-        return cls(command, job, submissions, ", ".join([f"Python {platform.python_version()}", *versions]), key)
+        state = digests(Course(job.root).assignment(job.assignment))
+        return cls(command, job, submissions, ", ".join([f"Python {platform.python_version()}", *versions]), state)
 
 
 def compare(sight: Sight) -> None:
@@ -63,7 +63,7 @@ def compare(sight: Sight) -> None:
     if here.versions != sight.versions:
         text = N_("%(machine)s of the cluster has %(theirs)s, and this machine %(ours)s: install the same everywhere")
         raise ClusterError(sentence(text, machine=machine, theirs=here.versions, ours=sight.versions))
-    if here.key != sight.key:
+    if here.state != sight.state:
         text = N_("%(machine)s of the cluster has other files of the course or another grader: use the same everywhere")
         raise ClusterError(sentence(text, machine=machine))
 

@@ -189,8 +189,21 @@ def _code(source: str, frames: Iterable[tuple[int, str]]) -> Markup:
     source = visible(source[:SOURCE_LIMIT])
     lines = source.split("\n")
     marked = [line for line, code in frames if 0 < line <= len(lines) and lines[line - 1].strip() == code.strip() != ""]
-    formatter = HtmlFormatter(cssclass="code", linenos="inline", hl_lines=marked)
-    return Markup(highlight(source, IPython3Lexer(stripnl=False), formatter))
+    return _highlighted(source, tuple(marked))
+
+
+@functools.lru_cache(maxsize=1024)
+def _highlighted(source: str, marked: tuple[int, ...]) -> Markup:
+    """The same for many students where it is the released stub, or as short as an answer can be."""
+    return Markup(highlight(source, _LEXER, _formatter(marked)))
+
+
+@functools.lru_cache(maxsize=64)
+def _formatter(marked: tuple[int, ...]) -> HtmlFormatter[str]:
+    return HtmlFormatter(cssclass="code", linenos="inline", hl_lines=marked)
+
+
+_LEXER = IPython3Lexer(stripnl=False)
 
 
 def _cards(checks: Iterable[CheckResult]) -> tuple[Card, ...]:

@@ -23,7 +23,7 @@ from grader.languages import ENGLISH, Language
 from grader.legible import legible
 from grader.model import CheckResult, Exercise, ExerciseResult, Finding, Flag, SubmissionResult
 from grader.pages import page
-from grader.public import public_result
+from grader.public import public_exercise
 from grader.report import anchor, title
 from grader.sentences import N_
 
@@ -58,11 +58,15 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One person's answer to an exercise; ``href`` leads to it in their report."""
+    """One person's answer to an exercise, the ``number``-th of theirs; ``href`` leads to it in their report."""
 
     person: Person
     result: ExerciseResult
-    href: str | None
+    number: int
+
+    @property
+    def href(self) -> str | None:
+        return self.person.href and f"{self.person.href}#{anchor(self.number)}"
 
 
 class Mistake(msgspec.Struct, frozen=True):
@@ -100,9 +104,10 @@ def class_page(
 
     ``links`` maps a student to the path of their report, relative to this page and not yet percent-encoded.
     """
+    told = _Told(language)
     people = [
         Person(
-            result=language.result(public_result(result)),
+            result=told.result(result),
             href=_href(links[result.student]) if result.student in links else None,
             passed=sum(exercise.verdict == "passed" for exercise in result.exercises),
         )
@@ -131,6 +136,25 @@ def class_page(
         rows=rows,
         answers=_chart(rows, language),
     )
+
+
+class _Told:
+    """Results as anyone may see them, in one language; what is the same in many is translated once."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self._exercises: dict[int, tuple[ExerciseResult, ExerciseResult]] = {}  # by id, beside whose it is
+
+    def result(self, result: SubmissionResult) -> SubmissionResult:
+        exercises = tuple(map(self._exercise, result.exercises))
+        return msgspec.structs.replace(
+            self._language.result(msgspec.structs.replace(result, exercises=())), exercises=exercises
+        )
+
+    def _exercise(self, result: ExerciseResult) -> ExerciseResult:
+        if id(result) not in self._exercises:
+            self._exercises[id(result)] = result, self._language.exercise(public_exercise(result))
+        return self._exercises[id(result)][1]
 
 
 _SCORES = N_("Bar chart of the scores; the figures below say the same.")
@@ -167,8 +191,7 @@ def _rows(graded: Sequence[Person], exercises: Sequence[Exercise], language: Lan
     answers: defaultdict[str, list[Answer]] = defaultdict(list)
     for person in graded:
         for number, exercise in enumerate(person.result.exercises):
-            href = person.href and f"{person.href}#{anchor(number)}"
-            answers[exercise.name].append(Answer(person, exercise, href))
+            answers[exercise.name].append(Answer(person, exercise, number))
     names = exercise_names(person.result for person in graded)
     return [_row(name, by_name.get(name), answers[name], language) for name in names]
 

@@ -178,9 +178,9 @@ def grade(
         protected = out_of_reach(assignment.secrets)
         job = Job(assignment.root, assignment.name, results, protected, tuple(only), limits=limits, naming=naming)
         graded, trouble = batch.run(job, files, executor, workers, lambda done: None)
-    if trouble:
-        raise CourseError(f"{assignment.suite}: {trouble}")
-    return {result.student: result for result in graded}
+        if trouble:
+            raise CourseError(f"{assignment.suite}: {trouble}")
+        return {result.student: result for result in graded}
 
 
 def _nothing_earned(name: str, result: SubmissionResult) -> Iterator[str]:

@@ -18,9 +18,11 @@ import pytest
 
 from grader import batch
 from grader.cli import main
+from grader.course import Course
+from grader.digests import digests
 from grader.exports import results_line
 from grader.sandbox.client import Limits
-from grader.store import Job
+from grader.store import Job, Task
 from grader.submissions import SubmissionFile, find
 from tests.test_sandbox import ROOT
 
@@ -195,7 +197,11 @@ def test_a_killed_grading_process_costs_nothing(tmp_path):
 def test_what_is_not_as_it_was_when_it_got_its_key_is_not_graded(tmp_path):
     """Changed or gone meanwhile, or not to be read on another machine: nobody's zero."""
     file = SubmissionFile("amara_okafor", "gone.ipynb", tmp_path / "gone.ipynb")
-    trouble = batch.grade_chunk(Job(ROOT, "ch17", tmp_path, (), only=("relu",)), [(file, "the key it had")])
+    trouble = batch.grade_chunk(
+        Job(ROOT, "ch17", tmp_path, (), only=("relu",)),
+        digests(Course(ROOT).assignment("ch17")),
+        [Task(file, "the key it had")],
+    )
     assert "changed while it was graded, or could not be read" in trouble
     assert not list(tmp_path.iterdir())
 

@@ -280,7 +280,7 @@ class Range:
 
     def _results(self) -> dict[str, Any]:
         stored = read_results(self.out / "results")
-        return {student: msgspec.to_builtins(ENGLISH.result(one.result)) for student, one in stored.items()}
+        return {one.result.student: msgspec.to_builtins(ENGLISH.result(one.result)) for one in stored}
 
 
 def shoot(home: Path, entries: Sequence[Entry]) -> Outcome:

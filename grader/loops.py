@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from grader.reach import Reach
+from grader.reading import below
 from grader.scopes import COMPREHENSIONS, Lib, Own, Scope
 from grader.vocabulary import LOOPING, LOOPING_PAIRS, PASSED_ON
 
@@ -166,7 +167,7 @@ class _Counter:
                 return self._comprehension(node, depth, scope)
             case ast.Call():
                 if self._is_looping(node, scope):
-                    return [(child, depth + 1, scope) for child in ast.iter_child_nodes(node)]
+                    return [(child, depth + 1, scope) for child in below(node)]
             case ast.Name(ctx=ast.Load()):
                 self._note(node, depth, scope, body)
             case ast.Attribute(ctx=ast.Load(), attr=attr):
@@ -177,7 +178,7 @@ class _Counter:
                     body.calls.extend((method, depth, node.lineno) for method in methods)
             case ast.arg():
                 return []
-        return [(child, depth, scope) for child in ast.iter_child_nodes(node)]
+        return [(child, depth, scope) for child in below(node)]
 
     def _note(self, node: ast.expr, depth: int, scope: Scope, body: _Body) -> bool:
         found = [v for v in self.book.values(node, scope) if isinstance(v, Own)]
@@ -282,7 +283,7 @@ def _own_loops(function: ast.AST) -> int:
         if isinstance(node, (ast.Yield, ast.YieldFrom)):
             deepest = max(deepest, depth)
         depth += isinstance(node, (ast.For, ast.While))
-        stack.extend((child, depth) for child in ast.iter_child_nodes(node))
+        stack.extend((child, depth) for child in below(node))
     return deepest
 
 

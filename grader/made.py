@@ -6,7 +6,7 @@ import ast
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from grader.reading import Reading
+from grader.reading import Reading, below
 from grader.scopes import Notebook
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -67,7 +67,7 @@ def _run_at_once(statement: ast.AST, reading: Reading) -> Iterator[ast.AST]:
             case ast.Lambda():
                 pass
             case _:
-                stack += ast.iter_child_nodes(node)
+                stack += below(node)
 
 
 def _setters(book: Notebook) -> dict[str, set[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from grader.made import makers
-from grader.reading import Reading
+from grader.reading import Reading, below
 from grader.scopes import (
     BY_NAME,
     COMPREHENSIONS,
@@ -227,7 +227,7 @@ class Reach:
                 return []
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
                 inner = book.comprehension(node, scope, before)
-                return [(child, inner) for child in ast.iter_child_nodes(node)]
+                return [(child, inner) for child in below(node)]
             case ast.Name(id=name, ctx=ast.Load()):
                 self._name(name, node, scope, before)
             case ast.Attribute(ctx=ast.Load()):
@@ -266,7 +266,7 @@ class Reach:
                 skip |= self._call(node, scope, before)
             case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[ast.Call(func=ast.Name(id="globals"))]):
                 skip.add(id(node.comparators[0]))
-        return [(child, scope) for child in ast.iter_child_nodes(node) if id(child) not in skip]
+        return [(child, scope) for child in below(node) if id(child) not in skip]
 
     def _name(self, name: str, node: ast.Name, scope: Scope, before: int | None) -> None:
         values = self.book.values(node, scope, before)
@@ -349,7 +349,7 @@ class Reach:
 
     def _visit_making(self, node: ast.AST, scope: Scope, before: int | None) -> list[tuple[ast.AST, Scope]]:
         """Note which functions a statement hands on, and what it needs; give what is to be visited inside it."""
-        book, children = self.book, list(ast.iter_child_nodes(node))
+        book, children = self.book, list(below(node))
         if isinstance(node, ast.AugAssign):
             self._need_all([node.target], scope, before)
         match node:
@@ -555,5 +555,5 @@ def _plain_nodes(node: ast.AST) -> set[int]:
         if isinstance(child, (ast.IfExp, ast.BoolOp, ast.Lambda, *COMPREHENSIONS)):
             continue
         found.add(id(child))
-        stack.extend(ast.iter_child_nodes(child))
+        stack.extend(below(child))
     return found

@@ -7,6 +7,7 @@ way everywhere. A step is spent before the work is done, on whatever a student c
 from __future__ import annotations
 
 import ast
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, TypeVar
 
@@ -18,6 +19,15 @@ MAX_STEPS = 1_200_000  # an honest notebook takes a tenth when each of fifty exe
 MAX_AGE = 200_000  # steps after which what was not asked for again is forgotten: far more than an answer takes
 
 T = TypeVar("T")
+
+
+def below(node: ast.AST) -> tuple[ast.AST, ...]:
+    """What `ast.iter_child_nodes` gives, kept with the node: trees are walked again and again, and never changed."""
+    kept: tuple[ast.AST, ...] | None = getattr(node, "_children", None)
+    if kept is None:
+        kept = tuple(ast.iter_child_nodes(node))
+        node._children = kept  # type: ignore[attr-defined]
+    return kept
 
 
 class TooLarge(NotAsAsked):
@@ -35,6 +45,7 @@ class Reading:
         self._trees: dict[tuple[str, int], ast.Module | None] = {}
         self._kept: dict[Hashable, tuple[Any, int]] = {}  # each with the steps left when it was last asked for
         self._facts: dict[Hashable, Any] = {}
+        self._latest: dict[str, Any] = {}
 
     def spend(self, steps: int = 1) -> None:
         """Count some work, before it is done. Raises `TooLarge` when there has been too much."""
@@ -60,9 +71,12 @@ class Reading:
 
     def walk(self, node: ast.AST) -> Iterator[ast.AST]:
         """`ast.walk`, counted."""
-        for child in ast.walk(node):
+        todo = deque([node])
+        while todo:
             self.spend()
-            yield child
+            following = todo.popleft()
+            todo.extend(below(following))
+            yield following
 
     def about(self, make: Callable[[ast.AST, Reading], T], node: ast.AST) -> T:
         """What ``make`` finds in a part of these trees alone, whatever stands before it: kept with them."""
@@ -80,8 +94,15 @@ class Reading:
             del self._kept[oldest]
         return found
 
+    def grown(self, make: Callable[[T | None], T], name: str) -> T:
+        """What ``make`` makes of what it made the last time, or of None. Whatever it raises, then it begins anew."""
+        made = make(self._latest.pop(name, None))
+        self._latest[name] = made
+        return made
+
     def forget(self) -> None:
         """Drop it all at once: it refers back to this object, and takes up to hundreds of megabytes."""
         self._trees.clear()
         self._kept.clear()
+        self._latest.clear()
         self._facts.clear()

@@ -14,11 +14,11 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from grader.libraries import canonical, exported
-from grader.reading import Reading
+from grader.reading import Reading, below
 from grader.vocabulary import (
     CONVENTIONAL,
     HIDING,
@@ -141,14 +141,25 @@ class Store:
 
 def notebook(cells: Sequence[tuple[str, str]], reading: Reading) -> Notebook:
     """The `Notebook` of these cells, made once. Raises `TooLarge`."""
-    return reading.once(Notebook, tuple(cells), reading)
+    return reading.once(_notebook, tuple(cells), reading)
+
+
+def _notebook(cells: tuple[tuple[str, str], ...], reading: Reading) -> Notebook:
+    """Answers are judged one after the other, each with the cells up to it: only what is new is read anew."""
+
+    def grow(latest: Notebook | None) -> Notebook:
+        book = latest if latest and cells[: len(latest.cells)] == latest.cells else Notebook((), reading)
+        book.add(cells[len(book.cells) :])
+        return book
+
+    return reading.grown(grow, "notebook").copy()
 
 
 class Notebook:
     """The cells of a notebook as one program."""
 
     def __init__(self, cells: Sequence[tuple[str, str]], reading: Reading | None = None) -> None:
-        self.cells = cells
+        self.cells: tuple[tuple[str, str], ...] = ()
         self.reading = reading or Reading()
         self.module = Scope(None, -1)
         self.stores: dict[str, list[Store]] = {}
@@ -164,14 +175,30 @@ class Notebook:
         self._touched: set[object] = set()  # the open ones that were looked at
         self.statements: list[tuple[ast.stmt, int]] = []  # each with its cell; their numbers count from 1
         self.numbers: list[int] = []  # which statement of its cell each is, or is the text of
-        order = 0
-        for index, (_, text) in enumerate(cells):
+        self.add(cells)
+
+    def add(self, cells: Sequence[tuple[str, str]]) -> None:
+        """Read more cells. Only as long as nothing has been asked."""
+        for index, (_, text) in enumerate(cells, len(self.cells)):
             tree = self.reading.tree(text)
             for number, statement in _with_magics(tree.body, self.reading) if tree else []:
-                order += 1
                 self.statements.append((statement, index))
                 self.numbers.append(number)
-                self._read([statement], self.module, order, index)
+                self._read([statement], self.module, len(self.statements), index)
+        self.cells += tuple(cells)
+
+    def copy(self) -> Notebook:
+        """The same program, to be asked, while this one grows on."""
+        module, book = self.module, Notebook((), self.reading)
+        self.spend(2 * len(self.statements) + len(module.names))
+        book.cells, book.dynamic, book.stars = self.cells, self.dynamic, list(self.stars)
+        book.statements, book.numbers, book._cells = list(self.statements), list(self.numbers), dict(self._cells)
+        book.module.names = {name: list(bindings) for name, bindings in module.names.items()}
+        book.module.outer, book.module.imported = set(module.outer), set(module.imported)
+        book.stores = {
+            attr: [replace(store, scope=book.module) for store in stores] for attr, stores in self.stores.items()
+        }
+        return book
 
     # ------------------------------------------------------------ binding
 
@@ -231,7 +258,7 @@ class Notebook:
                     self._grow(node, scope, order)
                 case _ if type(node).__name__ == "TypeAlias":  # Python 3.12
                     scope.bind(node.name.id, Binding(at, sure=sure))  # type: ignore[attr-defined]
-            children = list(ast.iter_child_nodes(node))
+            children = below(node)
             self.spend(1 + len(children))
             stack.extend((child, inner) for child in reversed(children) if not isinstance(child, _BIND_NOTHING))
 
@@ -916,7 +943,7 @@ def _returns(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.e
             continue
         if isinstance(node, (ast.Return, ast.Yield, ast.YieldFrom)) and node.value is not None:
             yield node.value
-        stack.extend(reversed(list(ast.iter_child_nodes(node))))
+        stack.extend(reversed(below(node)))
 
 
 def _with_magics(body: list[ast.stmt], reading: Reading) -> Iterator[tuple[int, ast.stmt]]:

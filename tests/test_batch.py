@@ -101,7 +101,7 @@ def test_the_same_bytes_with_one_worker_and_four_in_any_order(graded, tmp_path):
     """A few of the class again, by four processes and the last one first."""
     (tmp_path / "results").mkdir()
     files = [file for file in find(CLASS, "ch17", tmp_path) if file.student in FEW][::-1]
-    job = Job(ROOT, "ch17", tmp_path / "results", (), tuple(ONLY), limits=Limits(cpu=1, wall=4))
+    job = Job(ROOT, "ch17", tmp_path / "results", (), tuple(ONLY), limits=Limits(cpu=1, wall=20))
     pool = functools.partial(ProcessPoolExecutor, 4, mp_context=get_context("spawn"))
     again, trouble = batch.run(job, files, pool, 4, lambda done: None)
     assert trouble is None

@@ -11,7 +11,7 @@ from grader.notebook import RunCell, Submission
 from grader.reading import Reading
 from grader.sandbox import wire
 from grader.sandbox.client import Limits, Transport, WorkerGone
-from grader.sandbox.wire import Begin, Raised, Reply, Request, Run
+from grader.sandbox.wire import Raised, Reply, Request, Run
 from grader.sentences import N_, Text, place, sentence
 
 _CELL = 2  # a cell may take as many times what a call may
@@ -70,7 +70,7 @@ class Attempt:
         careful = self._careful
         try:
             only = None if self.kept is None else list(self.kept[index])
-            reply, _ = self._ask(Run(cell.python, cell.label, only), limits)
+            reply, _ = self.ask(Run(cell.python, cell.label, only), limits)
         except WorkerGone as gone:
             if gone.how == "protocol" and not careful:
                 return  # what an earlier cell or answer sent may come to light here: find out whose it is
@@ -115,29 +115,24 @@ class Attempt:
         if text not in self.notes:
             self.notes.append(text)
 
-    def begin(self, seed: int, limits: Limits) -> None:
-        """A check begins. Raises `WorkerGone`."""
-        self._ask(Begin(seed), limits)
-
     def ask(
-        self, ask: wire.Ask, limits: Limits, attrs: Sequence[wire.Attr], blobs: dict[int, memoryview]
-    ) -> tuple[Reply, wire.Blobs]:
-        """Carry one request. Raises `WorkerGone`; the next `reach` then starts over."""
-        return self._ask(ask, limits, attrs, blobs)
-
-    def _ask(
         self,
         ask: wire.Ask,
         limits: Limits,
         attrs: Sequence[wire.Attr] = (),
         blobs: dict[int, memoryview] | None = None,
+        begin: int | None = None,
     ) -> tuple[Reply, wire.Blobs]:
+        """Carry one request; ``begin`` is the seed of a check that begins with it.
+
+        Raises `WorkerGone`; the next `reach` then starts over.
+        """
         assert self._worker is not None, "reach() first"
         self._seq += 1
         blobs = blobs or {}
         if self._careful:
             limits = replace(limits, settle=_SETTLE)
-        request = Request(self._seq, ask, list(attrs), [(number, len(blob)) for number, blob in blobs.items()])
+        request = Request(self._seq, ask, begin, list(attrs), [(number, len(blob)) for number, blob in blobs.items()])
         try:
             return self._worker.request(request, list(blobs.values()), limits)
         except WorkerGone as gone:

@@ -127,7 +127,7 @@ class Grading:
 
     @cached_property
     def _kept_by_all(self) -> apart.Kept:
-        watched = dict.fromkeys(check.exercise for check in self.checks if check.watched)
+        watched = dict.fromkeys(check.exercise for check in self.ordered() if check.watched)  # from first to last
         places = ((name, self.submission.places.get(name)) for name in watched)
         return apart.merged(self._kept(name, place) for name, place in places if place is not None)
 
@@ -189,9 +189,9 @@ class Grading:
 
     def second_chances(self) -> list[Check]:
         """Checks to run again after the last cell: of exercises that failed only for a name that is defined later."""
-        again = []
+        again, ordered = [], self.ordered()
         for exercise in self.exercises:
-            checks = [check for check in self.ordered() if check.exercise == exercise.name]
+            checks = [check for check in ordered if check.exercise == exercise.name]
             findings = [self._findings[check.id] for check in checks if check.id in self._findings]
             place = self.submission.places.get(exercise.name)
             if findings and place is not None and all(f.code == "name_error" for f in findings):

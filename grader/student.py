@@ -89,6 +89,7 @@ class Student:
         self._attempt = attempt
         self._parameters = parameters
         self._exercise, self._place = "", 0
+        self._begins = False  # a check has begun, and the worker does not know yet
         self._late: dict[str, StudentTimeout] = {}
         self._spent: dict[str, float] = {}  # seconds in an exercise's calls
         self._watching: list[Seen] | None = None
@@ -114,18 +115,7 @@ class Student:
         if late := self._late.get(exercise):
             raise late
         self._attempt.reach(place)
-        try:
-            self._begin()
-        except WorkerGone:
-            self._attempt.reach(place)
-            try:
-                self._begin()
-            except WorkerGone as gone:
-                raise self._gone(gone) from None
-
-    def _begin(self) -> None:
-        with self._counted():
-            self._attempt.begin(seed_of(self._exercise), self._limits())
+        self._begins = True
 
     @property
     def last(self) -> CallShown | None:
@@ -227,11 +217,9 @@ class Student:
         return self._send(ask)
 
     def _send(self, ask: wire.Ask) -> Any:
-        codec = self._codec
-        attrs = list(codec.new_attrs())
+        attrs = list(self._codec.new_attrs())
         try:
-            with self._counted():
-                reply, blobs = self._attempt.ask(ask, self._limits(), attrs, codec.outgoing)
+            reply, blobs = self._begun(ask, attrs) if self._begins else self._asked(ask, attrs)
         except WorkerGone as gone:
             self._attempt.drop()
             raise self._gone(gone) from None
@@ -239,6 +227,24 @@ class Student:
             return self._take(ask, reply, blobs)
         except WireError as error:
             raise self._tampered(str(error)) from None
+
+    def _begun(self, ask: wire.Ask, attrs: list[wire.Attr]) -> tuple[Reply, wire.Blobs]:
+        """A check's first request, which says that it begins: a worker may end now for what an earlier one left.
+
+        Then it is asked again of a new one, which knows as little of the check's tensors. Raises `WorkerGone`.
+        """
+        self._begins, seed = False, seed_of(self._exercise)
+        try:
+            return self._asked(ask, attrs, seed)
+        except WorkerGone as gone:
+            if gone.how == "late":
+                raise
+        self._attempt.reach(self._place)
+        return self._asked(ask, attrs, seed)
+
+    def _asked(self, ask: wire.Ask, attrs: list[wire.Attr], begin: int | None = None) -> tuple[Reply, wire.Blobs]:
+        with self._counted():
+            return self._attempt.ask(ask, self._limits(), attrs, self._codec.outgoing, begin)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

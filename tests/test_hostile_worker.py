@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from grader.sandbox import wire
 from grader.sandbox.client import Limits, Worker, WorkerGone
-from grader.sandbox.wire import Begin, Known, Reply, Request, Returned
+from grader.sandbox.wire import Get, Known, Reply, Request, Returned
 
 LIMITS = Limits(cpu=0.3, wall=0.3)
 RIGHT = Reply(1, Returned(1.0))
@@ -60,7 +60,7 @@ def worker_that(answers: Callable[[int], None], folder: Path) -> Iterator[Worker
 
 
 def ask(worker: Worker, number: int = 1) -> Reply:
-    return worker.request(Request(number, Begin(0)), [], LIMITS)[0]
+    return worker.request(Request(number, Get("x", [])), [], LIMITS)[0]
 
 
 def drip(data: bytes) -> Callable[[int], None]:
@@ -141,4 +141,4 @@ def test_arbitrary_bytes_are_an_answer_or_the_end(data, keep, tmp_path):
         os.close(os.dup(outbox))
 
     with worker_that(answer, tmp_path / "w") as worker, contextlib.suppress(WorkerGone):
-        worker.request(Request(1, Begin(0)), [], Limits(0.05, 0.05))
+        worker.request(Request(1, Get("x", [])), [], Limits(0.05, 0.05))

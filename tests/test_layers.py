@@ -11,7 +11,7 @@ import pytest
 from grader.findings import EngineError
 from grader.sandbox import confine
 from grader.sandbox.client import Limits, Worker, WorkerGone
-from grader.sandbox.wire import Begin, Request
+from grader.sandbox.wire import Get, Request
 from tests.test_sandbox import ROOT
 
 PROBE = """
@@ -168,7 +168,7 @@ def test_student_code_never_goes_to_a_worker_that_did_not_prove_itself(engine, m
     with pytest.raises(EngineError, match="cannot be confined"):
         engine.worker()
     with pytest.raises(WorkerGone):
-        ended[0].request(Request(1, Begin(0)), [], Limits())
+        ended[0].request(Request(1, Get("x", [])), [], Limits())
 
 
 def test_every_layer_holds_here(engine):

@@ -121,12 +121,6 @@ class Run(msgspec.Struct, frozen=True, tag=True):
     only: list[int] | None = None
 
 
-class Begin(msgspec.Struct, frozen=True, tag=True):
-    """A check begins: forget the tensors and handles of the last one; reset RNG, default dtype, modes, threads."""
-
-    seed: int
-
-
 class Call(msgspec.Struct, frozen=True, tag=True):
     """Call ``base.attrs[0].attrs[1]...`` where ``base`` is a name of the notebook or a handle's number."""
 
@@ -158,14 +152,19 @@ class Grad(msgspec.Struct, frozen=True, tag=True):
     grad_outputs: list[Value]
 
 
-Ask = Run | Begin | Call | Get | Items | Grad
+Ask = Run | Call | Get | Items | Grad
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One request. ``attrs`` brings the worker up to date with what the suite set on its tensors."""
+    """One request. ``attrs`` brings the worker up to date with what the suite set on its tensors.
+
+    With ``begin``, a seed, a check begins: first forget the tensors and handles of the last one, and reset random
+    generators, default dtype and modes.
+    """
 
     seq: int
     ask: Ask
+    begin: int | None = None
     attrs: list[Attr] = []
     blobs: list[tuple[int, int]] = []
 

@@ -32,7 +32,6 @@ from grader.sandbox.shell import Shell, build, hide_ourselves
 from grader.sandbox.watch import Watch
 from grader.sandbox.wire import (
     MAX_ITEMS,
-    Begin,
     Call,
     Get,
     Grad,
@@ -214,6 +213,8 @@ class Session:
     def handle(self, request: Request, blobs: dict[int, memoryview]) -> tuple[Reply, list[memoryview]]:
         """One request, one reply; whatever the student's code raises is in the reply."""
         codec, ask = self.codec, request.ask
+        if request.begin is not None:
+            self._begin(request.begin)
         codec.receive(blobs)
         codec.begin_message()
         watch: Watch | None = None
@@ -232,7 +233,7 @@ class Session:
             outcome = Undefined(error.name)
         except BaseException as error:
             outcome = self._raised(error)
-        attrs = [] if isinstance(ask, (Run, Begin)) else list(codec.new_attrs())
+        attrs = [] if isinstance(ask, Run) else list(codec.new_attrs())
         printed, cut = self.out.take()
         table = [(number, len(blob)) for number, blob in codec.outgoing.items()]
         reply = Reply(
@@ -244,9 +245,6 @@ class Session:
         match ask:
             case Run(source, label, only):
                 self._run(source, label, only)
-                return None
-            case Begin(seed):
-                self._begin(seed)
                 return None
             case Get(base, attrs):
                 self.codec.set_attrs(request.attrs)

@@ -190,8 +190,8 @@ def run_notebook(path: Path) -> Direct:
 
 def main(arguments: Sequence[str]) -> int:
     """Grade a folder; the exit code is 1 when any check of any notebook failed."""
-    worker.warm()
     loop = Loop(sorted(Path(arguments[0]).glob("*.ipynb")))
+    worker.warm(loop.checks.assignment.modules)
     pytest.main(suite_arguments(loop.checks.assignment), plugins=[loop])
     if loop.failed:  # they ask for handles of objects that stay behind a wall
         print(f"{len(loop.failed)} checks of {loop.graded} notebooks failed", *dict.fromkeys(loop.failed), sep="\n")

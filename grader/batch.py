@@ -19,6 +19,7 @@ from pathlib import Path
 
 from grader.course import Assignment, Course
 from grader.digests import Digests, digests
+from grader.engines import engine_for
 from grader.model import Exercise, ExerciseResult, Flag, SubmissionResult
 from grader.notebook import Submission
 from grader.sandbox.confine import die_with_parent
@@ -40,9 +41,10 @@ def processes(workers: int) -> Callable[[], Executor]:
 
 def probe(job: Job) -> None:
     """In a process of the pool: warm its engine, and raise `EngineError` when student code cannot be confined."""
-    from grader.chunk import engine_for  # torch and pytest are for the pool's processes, not for the one that waits
+    engine = engine_for(job)
+    engine.prepare()
 
-    engine_for(job).worker().end()
+    engine.worker().end()
 
 
 def grade_chunk(job: Job, state: Digests, tasks: Sequence[Task]) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import gc
 import sys
@@ -15,6 +14,7 @@ import torch
 
 from grader.course import Course
 from grader.digests import Digests
+from grader.engines import engine_for
 from grader.grading import Grading, whole_failure
 from grader.languages import LANGUAGES
 from grader.mistakes import Mistake
@@ -23,7 +23,7 @@ from grader.notebook import Problem, Submission, read_path
 from grader.observed import Behaviour
 from grader.partial import put_together, still_known
 from grader.plugin import GRADING, Checks, load_reference, record, suite_arguments
-from grader.sandbox.client import Engine, Policy
+from grader.sandbox.client import Engine
 from grader.sentences import Text, sentence
 from grader.store import Job, Stored, Task, cache_folder, read_result, write_result
 from grader.submissions import SubmissionFile
@@ -32,25 +32,6 @@ if TYPE_CHECKING:
     from grader.handback import Handback
 
 TRIES = 3
-
-
-@functools.cache
-def _engine(policy: Policy) -> Engine:
-    """One warm engine a process: it holds no state that a submission could reach."""
-    engine = Engine(policy)
-    atexit.register(engine.close)
-    return engine
-
-
-@functools.lru_cache(maxsize=8)
-def _policy(job: Job) -> Policy:
-    modules = Course(job.root).assignment(job.assignment).modules
-    return Policy(job.protected, not job.unconfined, not job.unconfined, job.limits, modules)
-
-
-def engine_for(job: Job) -> Engine:
-    """This process's engine for a batch."""
-    return _engine(_policy(job))
 
 
 class Loop:

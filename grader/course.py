@@ -21,6 +21,12 @@ _HEADING = re.compile(r"#{1,6}\s+(.+)")
 REREAD = re.compile(r"^(?:Read again: |重读：)(.+?)[.。]?$", re.MULTILINE)
 
 
+# What is loaded only at its first use, which takes a fraction of a second, and how a notebook that uses it reads.
+# Torch's optimizers load its compiler at their first step: that takes longest by far.
+_COMPILER = "torch._dynamo"
+LATE = {"matplotlib.pyplot": "plt", "torch.distributed.tensor": "assert_close", _COMPILER: "optim"}
+
+
 class CourseError(Told):
     """The course's own folders or notebooks are not as they should be; one line with what, where and what to do."""
 
@@ -66,9 +72,9 @@ class Assignment(msgspec.Struct, frozen=True):
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """What is worth loading before any student's code runs: torch's optimizers load its compiler at their first
-        step, which takes a second, so only where the notebook speaks of them."""
-        return ("torch._dynamo",) if any("optim" in cell.source for cell in self.released) else ()
+        """What is worth loading before any code of a class runs: what somebody will use, or the notebook speaks of."""
+        text = "".join(cell.source for cell in self.released)
+        return tuple(name for name, sign in LATE.items() if name != _COMPILER or sign in text)
 
     def exercise(self, name: str) -> Exercise:
         """The exercise called ``name``. Raises `CourseError`, naming the known ones."""

@@ -1,7 +1,7 @@
-"""The pytest plugin: the fixtures of a suite, one submission behind them, and a summary by exercise.
+"""The pytest plugin of a suite: its marks and fixtures, and one submission behind them.
 
-It stays out of the way of any pytest run that has no submission: one is named by ``--submission``, or is the one
-notebook of a known assignment in the folder where ``pytest`` was called without arguments.
+Whoever runs a suite puts its `Checks` into the session's stash: `grader.ownrun` for a student, `grader.chunk` for a
+batch, `grader.inline` in a notebook.
 """
 
 from __future__ import annotations
@@ -9,35 +9,29 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import pytest
 import torch
 from _pytest.runner import runtestprotocol
 
 import grader
-from grader import traced
-from grader.course import Assignment, Course, CourseError
-from grader.grading import Check, Grading, exercise_result
-from grader.languages import LANGUAGES, Language, chosen, is_chinese
+from grader.course import Assignment
+from grader.grading import Check, Grading
+from grader.languages import chosen, is_chinese
 from grader.mistakes import Mistake, library
-from grader.model import CheckResult, SubmissionResult
-from grader.names import safe_name
-from grader.notebook import Problem, Submission, read_path
+from grader.notebook import Submission
 from grader.observed import Behaviour
 from grader.reuse import Reused
-from grader.sandbox.client import Engine, Policy, Transport
-from grader.sentences import N_, Text, both, sentence
-from grader.store import cache_folder, out_of_reach, write_whole
+from grader.sandbox.client import Transport
+from grader.sentences import Text, both
 from grader.student import Student, seed_of
 from grader.tampering import tampering
 
 GRADING = pytest.StashKey["Checks"]()
-_RESULT = "grader-result"
 _CHECK = pytest.StashKey["Check | None"]()
 
 
@@ -145,7 +139,7 @@ def student(request: pytest.FixtureRequest) -> Student:
     """The submission's answers, across the wall."""
     checks = request.config.stash.get(GRADING, None)
     if checks is None:
-        text = _language(request.config).gettext("no submission: name one with --submission FILE")
+        text = chosen(request.config.getoption("lang", None)).gettext("no submission: name one with --submission FILE")
         raise pytest.UsageError(text)
     return checks.begin(request.node)
 
@@ -176,251 +170,17 @@ def reference(request: pytest.FixtureRequest) -> SimpleNamespace:
 # ---------------------------------------------------------------- hooks
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--submission``, ``--assignment`` and ``--lang``."""
-    _ = chosen().gettext
-    group = parser.getgroup("grader", _("check a notebook"))
-    group.addoption("--submission", metavar="FILE", help=_("the notebook to check"))
-    group.addoption("--assignment", metavar="NAME", help=_("its assignment, when the file's name does not tell"))
-    group.addoption("--lang", choices=sorted(LANGUAGES), help=_("language of the messages (default: the locale's)"))
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marks; set up the student's own run when there is a submission."""
+    """Register the marks."""
     config.addinivalue_line("markers", "exercise(name, points): the exercise a check belongs to, and what it is worth")
     config.addinivalue_line("markers", "time_limit(seconds): CPU time a call of this check may take")
     config.addinivalue_line("markers", "hidden: not among what students get; its inputs are never shown")
-    if GRADING in config.stash or getattr(config.option, "collectonly", False):
-        return
-    try:
-        found = _own_submission(config)
-    except CourseError as error:
-        raise pytest.UsageError(_language(config).say(error.said)) from None
-    if found is not None:
-        config.pluginmanager.register(SelfCheck(config, *found), "grader-self-check")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let ``-k`` find a check by its exercise too: those of `layer_classes` are named after the classes."""
     if (check := check_of(item)) is not None:
         item.extra_keyword_matches.add(check.exercise)
-
-
-def _language(config: pytest.Config) -> Language:
-    return chosen(config.getoption("lang"))
-
-
-def _own_submission(config: pytest.Config) -> tuple[Assignment, Path] | None:
-    named = config.getoption("submission")
-    bare = config.args_source is not pytest.Config.ArgsSource.ARGS
-    folder = config.invocation_params.dir
-    if named:
-        path = folder / named
-        course = _course(path.parent, folder)
-    elif bare and len(notebooks := sorted(folder.glob("*.ipynb"))) == 1:
-        path = notebooks[0]
-        try:
-            course = Course.find(folder)
-        except CourseError:
-            return None
-    else:
-        return None
-    if name := config.getoption("assignment"):
-        assignment = course.assignment(name)
-    else:
-        assignment, known = _assignment(course, path)
-        if not (known or named):
-            return None
-    config.option.importmode = "importlib"  # public and hidden suites have files of the same name
-    if bare:
-        config.args[:] = [str(folder) for folder in assignment.suites]
-    return assignment, path
-
-
-def _assignment(course: Course, path: Path) -> tuple[Assignment, bool]:
-    """The assignment that a notebook answers, told by its own name or its folder's, else by what it holds.
-
-    The second is whether that is known; where nothing tells, the first assignment will say what it misses.
-    """
-    for name in (path.stem, path.absolute().parent.name):
-        if name in course.names:
-            return course.assignment(name), True
-    answered = [(_answered(path, assignment), assignment) for assignment in map(course.assignment, course.names)]
-    if not answered:
-        text = N_("no assignment is released; put the notebooks into %(path)s")
-        raise CourseError(sentence(text, path=course.root / "assignments"))
-    count, assignment = max(answered, key=lambda pair: pair[0])
-    return assignment, count > 0
-
-
-def _answered(path: Path, assignment: Assignment) -> int:
-    """How many of the assignment's exercises a notebook holds a cell of."""
-    submission = read_path(path, assignment)
-    return 0 if isinstance(submission, Problem) else sum(map(bool, submission.sources.values()))
-
-
-def _course(*places: Path) -> Course:
-    """The course that the first of these places lies in that lies in one. Raises `CourseError`."""
-    for place in places[:-1]:
-        with contextlib.suppress(CourseError):
-            return Course.find(place)
-    return Course.find(places[-1])
-
-
-class Warm:
-    """A fork server that outlives one pytest session: pass it among the plugins, and close it at the end."""
-
-    def __init__(self) -> None:
-        self._engine: Engine | None = None
-
-    def engine(self, policy: Policy) -> Engine:
-        """The one engine, made when it is first asked for; another course has another."""
-        if self._engine is None or self._engine.policy != policy:
-            self.close()
-            self._engine = Engine(policy)
-        return self._engine
-
-    def close(self) -> None:
-        """End the fork server."""
-        if self._engine is not None:
-            self._engine.close()
-
-    def __enter__(self) -> Warm:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class SelfCheck:
-    """A student's own run: ``pytest`` in the folder of the notebook."""
-
-    def __init__(self, config: pytest.Config, assignment: Assignment, path: Path) -> None:
-        torch.set_num_threads(1)  # as in the batch
-        self.config, self.path = config, path
-        self.language = _language(config)
-        self.checks = Checks(assignment)
-        config.stash[GRADING] = self.checks
-        mine = Warm()
-        warm = next((one for one in config.pluginmanager.get_plugins() if isinstance(one, Warm)), mine)
-        self.engine = warm.engine(Policy(out_of_reach(assignment.secrets), required=False, modules=assignment.modules))
-        config.add_cleanup(mine.close)
-        self.result: SubmissionResult | None = None
-        self.reports: dict[str, pytest.TestReport] = {}
-        self.told: dict[str, list[CheckResult]] = {}  # by exercise, as the processes of xdist tell it
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Exercises in the order in which the notebook answers them, so that ``-k`` runs no further than it must."""
-        self.checks.collect(items)
-        submission = read_path(self.path, self.checks.assignment)
-        if isinstance(submission, Problem):
-            raise pytest.UsageError(f"{self.path.name}: {self.language.say(submission.text)}")
-        load_reference(self.checks)
-        self.checks.grading = Grading(
-            self.checks.assignment.exercises, self.checks.checks, submission, self.engine.worker
-        )
-        self.checks.grading.known = self.checks.knower(self.engine.worker, cache_folder())
-        order = {check.id: number for number, check in enumerate(self.checks.grading.ordered())}
-        items.sort(key=lambda item: order.get(check.id if (check := check_of(item)) else "", len(order)))
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """After the checks, run those again that only lacked a name defined later."""
-        outcome = yield
-        grading = self.checks.grading
-        if grading is not None and not session.shouldstop and not session.shouldfail:
-            self.checks.run([check.id for check in grading.second_chances()])
-        if grading is not None:
-            self.result = grading.result(self.checks.assignment.name, "", self.path.name)
-            for check in (check for exercise in self.result.exercises for check in exercise.checks):
-                if check.verdict != "passed" and check.id in self.reports:  # told once all checks have been seen
-                    self.reports[check.id].longrepr = _told(check, self.language)
-        return outcome
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Record the check; what a student reads is the finding, never a traceback of ours."""
-        report = yield
-        result = record(self.checks, item, call)
-        if result is not None and result.verdict != "passed":
-            report.longrepr = _told(result, self.language)
-            self.reports[result.id] = report
-        if result is not None and (check := check_of(item)) and hasattr(self.config, "workerinput"):
-            report.user_properties.append((_RESULT, [check.exercise, msgspec.json.encode(result).decode()]))
-        return report
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """With ``-n`` checks run in other processes, and come here with their reports."""
-        for name, value in report.user_properties:
-            if name == _RESULT and isinstance(value, list):
-                self.told.setdefault(value[0], []).append(msgspec.json.decode(value[1], type=CheckResult))
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        """Put together what other processes told, in the notebook's order."""
-        if self.told and self.result is None and not hasattr(self.config, "workerinput"):
-            self.result = self._put_together()
-
-    def _put_together(self) -> SubmissionResult | None:
-        assignment, submission = self.checks.assignment, read_path(self.path, self.checks.assignment)
-        if isinstance(submission, Problem):
-            return None
-        told, sources = self.told, submission.sources
-        parts = [exercise_result(e, told[e.name], sources[e.name]) for e in assignment.exercises if e.name in told]
-        return SubmissionResult(
-            assignment=assignment.name,
-            student="",
-            notebook=self.path.name,
-            status="graded",
-            score=sum(part.score for part in parts),
-            max_score=sum(part.max_score for part in parts),
-            flags=submission.flags,
-            problem=None,
-            exercises=tuple(parts),
-            notes=submission.notes,
-        )
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """The table by exercise, and where the whole report is."""
-        from grader.terminal import summary
-
-        if self.result is not None:
-            totals = {exercise.name: exercise.points for exercise in self.checks.assignment.exercises}
-            terminalreporter.section(self.language.gettext("points by exercise"))
-            for line in summary(self.result, totals, self.engine.missing, self.language):
-                terminalreporter.write_line(line)
-            if (page := self._page(self.result)) is not None:
-                terminalreporter.write_line(self.language.say(sentence("the whole report: %(page)s", page=page)))
-
-    def _page(self, result: SubmissionResult) -> str | None:
-        """Write the report into pytest's cache folder; None where there is none, or no room in it."""
-        from grader.report import student_page
-
-        if (cache := getattr(self.config, "cache", None)) is None:
-            return None
-        ran = {exercise.name for exercise in result.exercises if exercise.verdict != "not_run"}
-        kept = msgspec.structs.replace(result, exercises=tuple(e for e in result.exercises if e.name in ran))
-        exercises = [exercise for exercise in self.checks.assignment.exercises if exercise.name in ran]
-        try:
-            page = cache.mkdir("report") / f"{safe_name(self.path.stem)}.html"
-            write_whole(page, student_page(kept, exercises, self.language).encode())
-        except OSError:
-            return None
-        return str(page.as_uri())
-
-    def pytest_unconfigure(self) -> None:
-        """End the worker."""
-        if self.checks.grading is not None:
-            self.checks.grading.close()
-
-
-def _told(result: CheckResult, language: Language) -> str:
-    said = language.check(result)
-    lines = [said.title, said.message or "", *traced.lines(result, language), said.next_step or ""]
-    return "\n".join(map(str, lines)).rstrip()
 
 
 def record(checks: Checks, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from watchfiles import watch
 
-from grader.plugin import Warm
+from grader.engines import Warm
 
 _GATHER = 100  # milliseconds: an editor saves in several steps
 _LOOK = 20

@@ -9,7 +9,7 @@ import pytest
 from nbformat import v4
 
 from grader.course import Course, CourseError
-from grader.plugin import _assignment
+from grader.entry import _assignment
 
 ROOT = Path(__file__).parents[1]
 

@@ -114,6 +114,7 @@ class Engine:
         self._home = Path(tempfile.mkdtemp(prefix="grader-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._ready = False
         self._count = 0
 
     def __enter__(self) -> Engine:
@@ -134,6 +135,11 @@ class Engine:
             self._process.wait()
             self._process = None
         shutil.rmtree(self._home, ignore_errors=True)
+
+    def prepare(self) -> None:
+        """Have the fork server start while something else is done; what goes wrong is told with the first worker."""
+        with contextlib.suppress(OSError):
+            self._launch()
 
     def worker(self) -> Worker:
         """A new worker, confined and checked. Starts the zygote again when it is gone."""
@@ -203,6 +209,20 @@ class Engine:
         return msgspec.msgpack.decode(answer, type=Done)
 
     def _start_zygote(self) -> None:
+        self._launch()
+        if self._ready:
+            return
+        assert self._process is not None
+        assert self._control is not None
+        if self._control.recv(1) != b"R":
+            if self._process.wait() == -signal.SIGKILL:
+                raise EOFError("the fork server was killed")
+            detail = self._complaint()
+            self._stop_zygote()
+            raise EngineError(f"the fork server did not start: {detail}")
+        self._ready = True
+
+    def _launch(self) -> None:
         if self._process is not None and self._process.poll() is None:
             return
         self._stop_zygote()
@@ -220,12 +240,6 @@ class Engine:
             )
         ours.settimeout(START_SECONDS)
         self._control = ours
-        if ours.recv(1) != b"R":
-            if self._process.wait() == -signal.SIGKILL:
-                raise EOFError("the fork server was killed")
-            detail = self._complaint()
-            self._stop_zygote()
-            raise EngineError(f"the fork server did not start: {detail}")
 
     def _complaint(self) -> str:
         lines = (self._home / "log").read_text(errors="replace").strip().splitlines()
@@ -238,6 +252,7 @@ class Engine:
         if self._control is not None:
             self._control.close()
         self._process = self._control = None
+        self._ready = False
 
 
 class Worker:

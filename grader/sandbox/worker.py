@@ -8,6 +8,7 @@ import __future__
 
 import ast
 import contextlib
+import importlib
 import inspect
 import io
 import linecache
@@ -71,8 +72,8 @@ _AWAIT, _TREE = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, ast.PyCF_ONLY_AST
 _shell: Shell | None = None
 
 
-def warm() -> None:
-    """Import and run once what a notebook will need, so that no fork pays for it: torch's late imports, a shell."""
+def warm(modules: Sequence[str] = ()) -> None:
+    """Import and run once what notebooks need, so that no fork pays for it: late imports, a shell, ``modules``."""
     global _shell
     torch.set_num_threads(1)
     # No thread can be started after confinement, and OpenMP ends the process when it cannot.
@@ -83,7 +84,6 @@ def warm() -> None:
     torch.nn.functional.conv2d(x, torch.randn(1, 1, 2, 2)).sum().backward()
     (torch.nn.functional.unfold(x, 2).sum() + torch.nn.Linear(4, 2)(x).sum()).backward()
     (2 * x).backward(x.detach())  # a gradient that is given is looked at by modules that nothing else loads
-    torch.testing.assert_close(a, a)  # tests of a student's own begin so; the first one loads much more of torch
     torch.save(a, saved := io.BytesIO())
     torch.load(io.BytesIO(saved.getvalue()))
     _ = repr(a)
@@ -91,13 +91,12 @@ def warm() -> None:
         (a @ a).sum().backward()
     _ = watch.seen
     _shell = build()
-    try:
-        import matplotlib.pyplot as plt
-
+    for name in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    if plt := sys.modules.get("matplotlib.pyplot"):
         plt.switch_backend("agg")
         plt.close(plt.figure())
-    except ImportError:
-        pass
     run_cell(Runner(_shell), "import math\nx = [1]\nfor i in x: pass", "warm")
     _shell.reset(new_session=False)  # type: ignore[no-untyped-call]
 

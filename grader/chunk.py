@@ -69,7 +69,8 @@ class Loop:
                 if self.job.pages is not None:
                     self._handback.write(result)
         except OSError as error:
-            self.trouble = f"{self.job.results}: {error.strerror or error}; make room, and run the same command again"
+            where = error.filename or self.job.results
+            self.trouble = f"{where}: {error.strerror or error}; make room, and run the same command again"
         return True
 
     @pytest.hookimpl(tryfirst=True)

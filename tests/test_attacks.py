@@ -19,7 +19,7 @@ from grader.names import safe_name
 from grader.submissions import find
 from tests.attacks import bare, pages
 from tests.attacks.entries import HONEST, Entry, attacks, filled, honest, lines, snippets
-from tests.attacks.range import Outcome, Range, shoot
+from tests.attacks.range import Orphans, Outcome, Range, shoot
 
 pytestmark = [
     pytest.mark.whole,
@@ -131,6 +131,24 @@ def test_canaries_are_touched_where_there_is_no_wall(place: Range, entry: Entry)
         env={"PATH": os.environ["PATH"], "HOME": str(here), "IPYTHONDIR": str(here)},
     )  # fmt: skip
     assert place.canaries.touched()
+
+
+LEAVES = """
+import ctypes, os, time
+if os.fork() == 0:
+    os.setsid()
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # not dumpable, as workers are
+    time.sleep({0})
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(0.2, 0), (60, 1)])
+def test_a_process_left_over_is_seen(seconds: float, left: int):
+    """By an ordinary user, too, who may not look into a worker; one that is about to end is given its time."""
+    with Orphans() as orphans:
+        subprocess.run([sys.executable, "-c", LEAVES.format(seconds)], check=True, timeout=60)
+    assert len(orphans.left) == left
 
 
 def test_several_bite():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import resource
@@ -65,6 +66,8 @@ SHADOWS = ("torch", "multiprocessing", "json", "conftest", "sitecustomize", "gra
 TIME_LIMIT = 0.4
 MEMORY = 256
 WORKERS = 2
+PR_SET_CHILD_SUBREAPER = 36
+ENDING = 5.0  # seconds that a process may take to end after its parent
 LAUNCH = "import sys; sys.path.pop(0); from grader.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -123,6 +126,33 @@ class Canaries:
 
     def close(self) -> None:
         self._sockets.close()
+
+
+class Orphans:
+    """Takes in every process whose parent ends meanwhile; a context manager. `left` names those that did not end, too.
+
+    Looking through all processes for ours would not do: into a worker nobody but root may look.
+    """
+
+    def __init__(self) -> None:
+        self.left: list[str] = []
+
+    def __enter__(self) -> Orphans:
+        self._before = psutil.Process().children()
+        self._take_in(True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        taken = [child for child in psutil.Process().children() if child not in self._before]
+        self._take_in(False)
+        for process in psutil.wait_procs(taken, ENDING)[1]:
+            self.left.append(f"process {process.pid}")
+            process.kill()
+            process.wait()
+
+    def _take_in(self, switch: bool) -> None:
+        if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, int(switch), 0, 0, 0):
+            raise OSError("who is left over cannot be found out")
 
 
 @dataclass
@@ -233,14 +263,15 @@ class Range:
         environment = {**os.environ, "TMPDIR": str(self.tmp), "PYTEST_ADDOPTS": "--collect-only"}
         environment |= {"GRADEBOOK_PASSWORD": SECRETS["environment"], "PYTHONDONTWRITEBYTECODE": "1"}
         began, used = time.monotonic(), _cpu()
-        done = subprocess.run(
-            [sys.executable, "-c", LAUNCH, *command],
-            cwd=self.cwd, env=environment, capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
+        with Orphans() as orphans:
+            done = subprocess.run(
+                [sys.executable, "-c", LAUNCH, *command],
+                cwd=self.cwd, env=environment, capture_output=True, text=True, timeout=600, check=False,
+            )  # fmt: skip
         outcome = Outcome(done.returncode, time.monotonic() - began, _cpu() - used, stderr=done.stderr)
         outcome.touched = self.canaries.touched()
         outcome.changed = [path.name for path, digest in before.items() if _digest(path) != digest]
-        outcome.left = [*self._processes(), *sorted(path.name for path in self.tmp.iterdir())]
+        outcome.left = [*orphans.left, *sorted(path.name for path in self.tmp.iterdir())]
         outcome.leaked = sorted(self._leaks(done.stdout + done.stderr))
         outcome.poisoned = list(pages.poison(self.out, done.stdout + done.stderr))
         outcome.judged = list(self._judged(entries))
@@ -256,14 +287,6 @@ class Range:
                 row = rows.get(pages.squeezed(result["student"]), "")
                 unsaid = list(pages.unsaid(result, pages.page_text(page.read_text(encoding="utf-8")), row))
             yield judge(entry, results, self.exercises, unsaid)
-
-    def _processes(self) -> Iterator[str]:
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.environ().get("TMPDIR") == str(self.tmp) or str(self.tmp) in " ".join(
-                    [process.cwd(), process.environ().get("HOME", "")]
-                ):
-                    yield f"process {process.pid}"
 
     def _leaks(self, printed: str) -> Iterator[str]:
         """Secrets in what the batch wrote; a victim's own page holds the victim's own words."""

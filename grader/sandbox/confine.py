@@ -201,16 +201,31 @@ def die_with_parent(parent: int) -> None:
 def leave_network() -> list[str]:
     """Move this process, which must have one thread, to namespaces where no network and no IPC object is.
 
-    A layer where the system has it, and none that is asked for: many systems keep it from ordinary users. Returns the
-    layer's name when it holds.
+    A layer where the system has it, and none that is asked for: many systems keep it from ordinary users. Ubuntu lets
+    them make a user namespace and allows nothing in it, not even to say who they are there, and there is no way back:
+    so a child goes first. Returns the layer's name when it holds.
     """
+    return ["namespaces"] if _LINUX and _works_in_a_child(_move_apart) and _move_apart() else []
+
+
+def _move_apart() -> bool:
     uid, gid = os.getuid(), os.getgid()
-    if not _LINUX or _libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC):
-        return []
+    if _libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC):
+        return False
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:  # without these nobody may make a file
             file.write(text)
-    return ["namespaces"]
+    return True
+
+
+def _works_in_a_child(step: Callable[[], bool]) -> bool:
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if step() else 1)
+        finally:
+            os._exit(1)
+    return os.waitpid(child, 0)[1] == 0
 
 
 def compile_filter() -> bytes | None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from grader.sandbox import wire
 from grader.sandbox.client import Limits, Worker, WorkerGone
 from grader.sandbox.wire import Get, Known, Reply, Request, Returned
+from tests.test_sandbox import hidden
 
 LIMITS = Limits(cpu=0.3, wall=0.3)
 RIGHT = Reply(1, Returned(1.0))
@@ -128,6 +130,21 @@ def test_a_hostile_worker_ends_in_time(how, tmp_path):
         assert time.monotonic() - began < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
     assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize("visible", [True, False])
+def test_a_second_answer_is_waited_for(visible, tmp_path, monkeypatch):
+    """Also where the system hides the worker, so that nobody can see whether it still does something."""
+
+    def answers(outbox: int) -> None:
+        os.write(outbox, packed(RIGHT))
+        time.sleep(0.1)
+        os.write(outbox, packed(RIGHT))
+
+    if not visible:
+        monkeypatch.setattr(psutil, "Process", hidden)
+    with worker_that(answers, tmp_path / "w") as worker, pytest.raises(WorkerGone, match="more than one answer"):
+        worker.request(Request(1, Get("x", [])), [], Limits(5.0, 5.0, settle=2.0))
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -187,6 +187,18 @@ def test_a_sleeper_is_late_by_the_wall_clock(worker):
         worker.run("import time; time.sleep(60)", cpu=5.0, wall=0.3)
 
 
+def test_cpu_time_is_counted_where_the_system_hides_processes(worker, monkeypatch):
+    """`/proc` mounted with ``hidepid=2`` shows ordinary users no process that others may not look into: no worker."""
+    monkeypatch.setattr(psutil, "Process", hidden)
+    with pytest.raises(WorkerGone) as gone:
+        worker.run("while True: pass", cpu=0.3, wall=10.0)
+    assert (gone.value.how, gone.value.detail) == ("late", "0.3")
+
+
+def hidden(pid: int) -> psutil.Process:
+    raise psutil.NoSuchProcess(pid)
+
+
 def test_a_declared_length_allocates_nothing(worker):
     source = "import os, struct\nos.write(4, struct.pack('<II', 0xffffffff, 0xffffffff))"
     before = psutil.Process().memory_info().rss

@@ -7,6 +7,7 @@ CPU time with wall time behind it. A worker that is late, silent, or answers wha
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import shutil
@@ -47,6 +48,7 @@ _ENVIRONMENT = {
     "MPLBACKEND": "Agg",
     "PYTHONWARNINGS": "ignore",
 }
+_libc = ctypes.CDLL(None)
 
 
 class WorkerGone(Exception):
@@ -303,7 +305,8 @@ class Worker:
         """
         until = time.monotonic() + wait
         while wait and not self._idle() and time.monotonic() < until:
-            select.select([self._inbox], [], [], _GLANCE)
+            if select.select([self._inbox], [], [], _GLANCE)[0]:
+                break
         try:
             return bool(os.read(self._inbox, 1))
         except OSError:  # nothing there, as it should be
@@ -312,8 +315,8 @@ class Worker:
     def _idle(self) -> bool:
         try:
             return psutil.Process(self._pid).status() == psutil.STATUS_SLEEPING
-        except psutil.Error:
-            return True
+        except psutil.Error:  # a system can hide the worker from its own user, since nobody may look into it
+            return False
 
     def _write(self, parts: Sequence[bytes | memoryview], deadline: _Deadline) -> None:
         views = [memoryview(part).cast("B") for part in parts if len(part)]
@@ -365,10 +368,9 @@ class Worker:
     def cpu_seconds(self) -> float:
         """CPU time the worker has used so far."""
         try:
-            times = psutil.Process(self._pid).cpu_times()
-        except psutil.Error:
+            return _cpu_seconds(self._pid)
+        except (OSError, psutil.Error):  # it is gone
             return 0.0
-        return float(times.user + times.system)
 
     def check_folder(self) -> None:
         """Raises `WorkerGone` when the worker's folder holds too much."""
@@ -395,6 +397,20 @@ class Worker:
                 os.close(fd)
         self._inbox = self._outbox = -1
         remove_flat(self._folder)
+
+
+def _cpu_seconds(pid: int) -> float:
+    """By the process's own clock, which an ordinary user may read even where `/proc` hides the process.
+
+    Raises `OSError` or `psutil.Error` when there is no such process.
+    """
+    if sys.platform != "linux":
+        times = psutil.Process(pid).cpu_times()
+        return float(times.user + times.system)
+    clock = ctypes.c_int()
+    if code := _libc.clock_getcpuclockid(pid, ctypes.byref(clock)):
+        raise OSError(code, os.strerror(code))
+    return time.clock_gettime(clock.value)
 
 
 def signal_name(number: int) -> str:

@@ -5,19 +5,21 @@ Nothing here opens a notebook; names are made safe, and no path from a zip is ev
 
 from __future__ import annotations
 
+import errno
+import stat
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-from grader.names import safe_name
+from grader.names import safe_name, shown
 from grader.sentences import N_, Text, Told, sentence
 
 MAX_NOTEBOOK = 20 << 20
 MAX_TOTAL = 4 << 30
 
-_ASIDE = frozenset({"__MACOSX", ".ipynb_checkpoints"})  # folders that programs make, not students
+_ASIDE = frozenset({"__MACOSX", ".ipynb_checkpoints", "lost+found"})  # folders that programs make, not students
 
 
 class SubmissionsError(Told):
@@ -63,18 +65,45 @@ def _is_notebook(name: str) -> bool:
 
 def _from_folder(where: Path, assignment: str) -> Iterator[SubmissionFile]:
     for entry in sorted(where.iterdir()):
-        if _is_notebook(entry.name) and not (entry.is_dir() and (entry / assignment).is_dir()):
-            yield SubmissionFile(safe_name(entry.name[: -len(".ipynb")]), entry.name, entry)
-        elif entry.is_dir() and (entry / assignment).is_symlink():  # another student's folder, perhaps
-            yield SubmissionFile(safe_name(entry.name), "", None, sentence(_LINK))
-        elif entry.is_dir() and not entry.is_symlink() and (entry / assignment).is_dir():
-            names = [path.name for path in (entry / assignment).iterdir() if _is_notebook(path.name)]
-            chosen, note = choose(names, assignment)
-            path = entry / assignment / chosen if chosen else None
-            yield SubmissionFile(safe_name(entry.name), chosen or "", path, note)
+        try:
+            yield from _from_entry(entry, assignment)
+        except OSError as error:  # a folder that we may not open costs nobody else anything
+            said = sentence(_UNREADABLE, name=shown(entry.name), why=shown(error.strerror or error))
+            yield SubmissionFile(safe_name(entry.name), "", None, said)
 
 
+def _from_entry(entry: Path, assignment: str) -> Iterator[SubmissionFile]:
+    """What an entry of the folder holds: one submission, or none. Raises `OSError` when that cannot be found out."""
+    if entry.name in _ASIDE:
+        return
+    kinds = _kind(entry), _kind(entry / assignment)
+    if _is_notebook(entry.name) and kinds[1] not in (_FOLDER, _SYMLINK):
+        yield SubmissionFile(safe_name(entry.name[: -len(".ipynb")]), entry.name, entry)
+    elif kinds == (_FOLDER, _FOLDER):
+        names = [path.name for path in (entry / assignment).iterdir() if _is_notebook(path.name)]
+        chosen, note = choose(names, assignment)
+        path = entry / assignment / chosen if chosen else None
+        yield SubmissionFile(safe_name(entry.name), chosen or "", path, note)
+    elif kinds[1] in (_FOLDER, _SYMLINK):  # another student's folder, perhaps
+        yield SubmissionFile(safe_name(entry.name), "", None, sentence(_LINK))
+
+
+def _kind(path: Path) -> int:
+    """What lies there, as `stat.S_IFMT` tells it; 0 when nothing. Raises `OSError` when we may not look.
+
+    `Path.is_dir` would not do: what it says of a folder that we may not open depends on the version of Python.
+    """
+    try:
+        return stat.S_IFMT(path.lstat().st_mode)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return 0
+        raise
+
+
+_FOLDER, _SYMLINK = stat.S_IFDIR, stat.S_IFLNK
 _LINK = N_("the folder is a link, and was not followed")
+_UNREADABLE = N_("%(name)s cannot be read: %(why)s.")
 
 
 def choose(names: Iterable[str], assignment: str) -> tuple[str | None, Text]:

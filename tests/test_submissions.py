@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from grader.submissions import MAX_NOTEBOOK, SubmissionsError, find
+from tests.test_sandbox import ROOT
 
 
 def students(where: Path, scratch: Path) -> dict[str, str]:
@@ -106,3 +109,42 @@ def test_nothing_to_grade_says_what_to_do(tmp_path, what):
     (tmp_path / "text").write_text("hello")
     with pytest.raises(SubmissionsError, match=what):
         find(tmp_path / what, "ch17", tmp_path)
+
+
+AS_ANYBODY = """
+import sys
+from pathlib import Path
+from grader.sandbox import confine
+from grader.submissions import find
+confine._drop_capabilities()  # root may open everything
+where, scratch = map(Path, sys.argv[1:])
+for file in find(where, "ch17", scratch):
+    print(file.student, file.path is not None, file.note, sep="|")
+"""
+
+
+@pytest.mark.parametrize("shut", ["bob", "bob/ch17"])
+def test_a_folder_that_we_may_not_open_is_named_and_stops_nobody(tree, tmp_path, shut):
+    (tree / shut).chmod(0)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", AS_ANYBODY, tree, tmp_path / "s"],
+            capture_output=True, text=True, cwd=ROOT, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        (tree / shut).chmod(0o700)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "ada|True|",
+        "bob|False|bob cannot be read: Permission denied.",
+        "cleo|False|the folder holds no notebook",
+    ]
+
+
+def test_a_link_to_a_students_folder_is_told(tree, tmp_path):
+    (tree / "eve").symlink_to(tree / "ada")
+    (tree / "round").symlink_to("round")
+    (tree / "latest").symlink_to(tmp_path)
+    notes = {file.student: (file.path, str(file.note)) for file in find(tree, "ch17", tmp_path)}
+    assert notes["eve"] == (None, "the folder is a link, and was not followed")
+    assert set(notes) == {"ada", "bob", "cleo", "eve"}

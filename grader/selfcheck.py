@@ -6,6 +6,7 @@ checks themselves take.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -39,7 +40,7 @@ def check_again(notebook: Path, words: Sequence[str]) -> Iterator[int]:
 
 def _saves(notebook: Path) -> Iterator[object]:
     """Whenever it may have been saved; now and then in any case, for a save that came while nobody watched."""
-    return watch(
+    watched = watch(
         notebook.parent,
         watch_filter=lambda _, path: Path(path).name == notebook.name,  # editors put a new file in its place
         debounce=_GATHER,
@@ -48,6 +49,12 @@ def _saves(notebook: Path) -> Iterator[object]:
         yield_on_timeout=True,
         recursive=False,
     )
+    try:
+        yield from watched
+    except (RuntimeError, OSError):  # editors may hold every watch that the system grants a user: then look ourselves
+        while True:
+            time.sleep(_ANYWAY / 1000)
+            yield None
 
 
 def _state(notebook: Path) -> tuple[int, int, int] | None:

@@ -7,10 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from grader import selfcheck
 from grader.composed import compose, reference_answers
 from tests.tiny import tiny
 
@@ -69,6 +71,25 @@ def test_again_after_each_save(notebook: Path):
     _, complaint = process.communicate(timeout=60)
     assert process.returncode == 0, complaint
     assert "Traceback" not in complaint
+
+
+def test_saves_are_seen_where_the_system_grants_no_more_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A user has 128 of them on many systems, and an editor takes what it can get."""
+
+    def refused(*_: object, **__: object) -> Iterator[object]:
+        raise RuntimeError("Error creating recommended watcher: Too many open files (os error 24)")
+        yield
+
+    monkeypatch.setattr(selfcheck, "watch", refused)
+    runs: list[Path] = []
+    monkeypatch.setattr(selfcheck, "_run", lambda notebook, words, warm: runs.append(notebook) or len(runs))
+    notebook = tmp_path / "a.ipynb"
+    notebook.write_text("1")
+    checks = selfcheck.check_again(notebook, ())
+    assert next(checks) == 1
+    notebook.write_text("22")
+    assert next(checks) == 2
+    checks.close()
 
 
 @pytest.mark.parametrize("words", [["gone.ipynb"], ["-k", "nothing"]])

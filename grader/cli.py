@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from grader import batch, exports, roster
 from grader.course import Assignment, Course, CourseError
-from grader.findings import EngineError
+from grader.findings import CannotConfine, EngineError
 from grader.gist import Gist
 from grader.handback import Handback
 from grader.languages import ENGLISH, LANGUAGES, Language, chosen
@@ -400,7 +400,7 @@ def _run(
         executor, workers = _executor(options, job, len(files))
         try:
             return batch.run(job, files, executor, workers, lambda done: bar.update(task, completed=done))
-        except EngineError as error:
+        except CannotConfine as error:
             text = N_("%(why)s (to go on all the same: --unconfined; the results will say so)")
             raise Unusable(sentence(text, why=error)) from None
 

@@ -11,6 +11,7 @@
         StudentDied           it ended its process
         StudentMissing        nothing by that name
     EngineError               our fault: the check's verdict is "not run"
+      CannotConfine           student code cannot be shut in on this machine
 """
 
 from __future__ import annotations
@@ -64,3 +65,7 @@ class StudentMissing(StudentError):
 
 class EngineError(Exception):
     """Something of ours failed; never a student's zero."""
+
+
+class CannotConfine(EngineError):
+    """A layer of the wall is missing, or has a hole; the batch goes on by explicit flag alone."""

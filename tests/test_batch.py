@@ -21,6 +21,7 @@ from grader.cli import main
 from grader.course import Course
 from grader.digests import digests
 from grader.exports import results_line
+from grader.findings import CannotConfine, EngineError
 from grader.sandbox.client import Limits
 from grader.store import Job, Task
 from grader.submissions import SubmissionFile, find
@@ -219,3 +220,17 @@ def test_our_fault_is_never_a_zero(tmp_path):
     [result] = results(tmp_path / "out").values()
     assert result["status"] == "error"
     assert {exercise["verdict"] for exercise in result["exercises"]} == {"not_run"}
+
+
+@pytest.mark.parametrize(("error", "hinted"), [(CannotConfine("no landlock"), True), (EngineError("no memory"), False)])
+def test_to_go_without_the_wall_is_offered_where_it_is_what_fails(error, hinted, tmp_path, monkeypatch, capsys):
+    """Nobody gives it up for a fault that would be there without it, too."""
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(batch, "run", fails)
+    assert main(["grade", "ch17", str(CLASS), "--out", str(tmp_path), "--course", str(ROOT)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"grader: {error}")
+    assert ("--unconfined" in said) == hinted

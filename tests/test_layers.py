@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.findings import EngineError
+from grader.findings import CannotConfine
 from grader.sandbox import confine
 from grader.sandbox.client import Limits, Worker, WorkerGone
 from grader.sandbox.wire import Get, Request
@@ -174,7 +174,7 @@ def test_student_code_never_goes_to_a_worker_that_did_not_prove_itself(engine, m
         return msgspec.structs.replace(hello(worker), **said)
 
     monkeypatch.setattr(Worker, "hello", lying)
-    with pytest.raises(EngineError, match="cannot be confined"):
+    with pytest.raises(CannotConfine, match="cannot be confined"):
         engine.worker()
     with pytest.raises(WorkerGone):
         ended[0].request(Request(1, Get("x", [])), [], Limits())

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from grader.findings import EngineError
+from grader.findings import CannotConfine
 from grader.sandbox import confine, wire
 from grader.sandbox.client import Engine, Policy, WorkerGone, signal_name
 
@@ -260,13 +260,13 @@ def test_no_process_is_left_over():
 
 def test_refuses_when_a_protected_path_is_readable():
     inside = Path(pytest.__file__)
-    with pytest.raises(EngineError, match="library folder"):
+    with pytest.raises(CannotConfine, match="library folder"):
         Engine(Policy(protected=(str(inside),)))
 
 
 def test_refuses_without_a_layer(monkeypatch):
     monkeypatch.setattr("grader.sandbox.client._ENVIRONMENT", {"PATH": "/nonexistent", "LANG": "C.UTF-8"})
-    with Engine(Policy(confined=False)) as engine, pytest.raises(EngineError, match="landlock"):
+    with Engine(Policy(confined=False)) as engine, pytest.raises(CannotConfine, match="landlock"):
         engine.worker()
 
 

@@ -25,7 +25,7 @@ from typing import Protocol
 import msgspec
 import psutil
 
-from grader.findings import EngineError
+from grader.findings import CannotConfine, EngineError
 from grader.sandbox import confine, wire
 from grader.sandbox.wire import Done, Hello, Order, Reply, Request, Start
 
@@ -103,14 +103,14 @@ class Transport(Protocol):
 class Engine:
     """One zygote and the workers forked from it. Use as a context manager, or call `close`.
 
-    Raises `EngineError` when the zygote does not start, or when a worker cannot be confined as the policy requires.
+    Raises `EngineError` when the zygote does not start, `CannotConfine` when a worker cannot be confined as required.
     """
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = policy or Policy()
         self._readable = confine.library_folders()
         if self.policy.required and (inside := confine.exposed(self._readable, self.policy.protected)):
-            raise EngineError(f"{inside[0]} lies in a library folder that student code may read: move it elsewhere")
+            raise CannotConfine(f"{inside[0]} lies in a library folder that student code may read: move it elsewhere")
         self.missing: tuple[str, ...] = ()
         self.layers: tuple[str, ...] = ()
         self.disturbed = False  # something other than student code or ourselves ended a worker since this was set
@@ -190,7 +190,7 @@ class Engine:
         self.layers, self.missing = tuple(hello.layers), tuple(hello.missing)
         if self.policy.required and (hello.missing or hello.open_doors):
             worker.end()
-            raise EngineError(
+            raise CannotConfine(
                 "student code cannot be confined on this machine: "
                 + "; ".join([*hello.missing, *(f"it could still {door}" for door in hello.open_doors)])
             )

@@ -210,13 +210,16 @@ THREE_CHUNKS = """
 import gc, sys
 from pathlib import Path
 from grader import chunk
-from grader.store import Job
+from grader.course import Course
+from grader.digests import digests
+from grader.store import Job, Task
 from grader.submissions import find
 
 root, notebook, out = map(Path, sys.argv[1:])
-files = [(file, "key") for file in find(notebook, "ch17", out)]
+state = digests(Course(root).assignment("ch17"))
+tasks = [Task(file, "key") for file in find(notebook, "ch17", out)]
 for _ in range(3):
-    chunk.grade(Job(root, "ch17", out, (), only=("relu",)), files)
+    chunk.grade(Job(root, "ch17", out, (), only=("relu",)), state, tasks)
     print("kept", gc.get_freeze_count())
 """
 

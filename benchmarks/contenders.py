@@ -73,7 +73,7 @@ class Contenders:
     def _grade(self, size: int, cores: int) -> Cost:
         out = self._fresh("out")
         cost = measure([*GRADE, self._flat[size], "--out", out, "--workers", str(cores)], cores, ROOT)
-        results = [stored.result for stored in read_results(out / "results").values()]
+        results = [stored.result for stored in read_results(out / "results")]
         _expect(size, sum(result.score == result.max_score for result in results))
         return cost
 

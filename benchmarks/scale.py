@@ -2,8 +2,8 @@
 
 Does the last thousand go as fast as the first, and in the same memory? Grades a few exercises of copies of the
 reference solution. Prints submissions a second, for each thousand; what each kind of process held in memory, and
-whether the long-lived ones grew; how large the results are, and how long pages and grades took to write. The exit code
-is 1 when grading failed, when it became slower or when a process grew.
+whether the long-lived ones grew; how large the results are, and how long class page and grades took to write. The exit
+code is 1 when grading failed, when it became slower or when a process grew.
 """
 
 from __future__ import annotations
@@ -47,13 +47,12 @@ def rates(times: Sequence[float], parts: int = PARTS) -> list[Rate]:
 
 
 def written(out: Path, ended: float) -> Iterator[str]:
-    """What took how long after the last result, as the files' times tell, in the order in which they are written."""
-    pages = [path.stat().st_mtime for path in (out / "feedback").rglob("*.html")]
-    last = max(path.stat().st_mtime for path in (out / "results").glob("*.json"))
+    """What took how long after the last page, as the files' times tell, in the order in which they are written."""
+    graded = [path for folder in ("results", "feedback") for path in (out / folder).rglob("*.*")]
+    last = max(path.stat().st_mtime for path in graded)
     steps = {
-        "the end of the processes, results.jsonl": (out / "results.jsonl").stat().st_mtime,
+        "the end of the processes, all results read, results.jsonl": (out / "results.jsonl").stat().st_mtime,
         "grades.csv": (out / "grades.csv").stat().st_mtime,
-        f"{len(pages)} pages": max(pages),
         "class page": (out / "index.html").stat().st_mtime,
         "to the end": ended,
     }
@@ -96,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _section("memory at most", (f"{role}: {size >> 20} MB" for role, size in outcome.watcher.highest.items()))
         _section("long-lived processes", (life.told() for life in outcome.lives))
         if not outcome.code:
-            _section("written after the last result", written(out, outcome.began + outcome.seconds))
+            _section("written after the last student's page", written(out, outcome.began + outcome.seconds))
             _section("sizes", sizes(out))
     wrong = list(faults(found, outcome))
     _section("faults", wrong or ["none"])

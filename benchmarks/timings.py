@@ -21,6 +21,7 @@ from benchmarks.meter import Failed, measure
 from benchmarks.processes import Watched, watched
 from benchmarks.sample import ASSIGNMENT, GRADE, ROOT, Sample, copy_course, students
 from grader.course import Course
+from grader.gist import Gist
 from grader.report import student_page
 from grader.roster import class_page
 from grader.store import read_results
@@ -121,14 +122,15 @@ class Timings:
     def _pages(self) -> None:
         """Pages of the sample class, in which there is much to explain."""
         assignment = Course(ROOT).assignment(ASSIGNMENT)
-        results = [stored.result for stored in read_results(self._sample_class() / "results").values()]
+        results = [stored.result for stored in read_results(self._sample_class() / "results")]
         student_page(results[0], assignment.exercises)  # templates are read once
         began = time.perf_counter()
         for result in results:
             student_page(result, assignment.exercises)
         self._note(INSTRUCTOR, "to write a student's page", (time.perf_counter() - began) / len(results))
         began = time.perf_counter()
-        class_page(results, assignment.exercises, {result.student: "page.html" for result in results})
+        small = list(map(Gist().of, results))
+        class_page(small, assignment.exercises, {result.student: "page.html" for result in results})
         self._note(INSTRUCTOR, f"to write the class page of {len(results)}", time.perf_counter() - began)
 
     def _sample_class(self) -> Path:

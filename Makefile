@@ -2,6 +2,7 @@
 # make demo   grade the sample class
 # make test   every test but those that take longest
 # make whole  those: the corpus of attacks, every door, the pages of docs/ typed as they stand
+# make bench  measure speed, beside nbgrader and otter-grader, into bench/
 # Each sets up .venv first, when it is not there or out of date.
 PYTHON ?= python3
 VENV := .venv
@@ -45,7 +46,7 @@ mutate: $(READY)
 	$(BIN)/python -m tests.mutate
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks.batch
+	$(BIN)/python -m benchmarks --out bench
 
 release: $(READY)
 	for name in $(notdir $(wildcard solutions/*)); do \
@@ -53,4 +54,4 @@ release: $(READY)
 	done
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo bench

@@ -1,5 +1,6 @@
 """How fast grading is.
 
-``python -m benchmarks.batch`` measures, ``python -m benchmarks.load`` grades a large class with attackers in it,
-``python -m benchmarks.profile`` says where time goes.
+``python -m benchmarks`` measures everything and compares; ``python -m benchmarks.profile`` says where time goes.
+``python -m benchmarks.scale`` grades ten thousand, ``python -m benchmarks.load`` a large class with attackers in it,
+and ``python -m benchmarks.gradebook`` writes a thousand into nbgrader's gradebook, and kills that half way.
 """

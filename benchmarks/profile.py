@@ -24,11 +24,12 @@ from rich.table import Table
 from benchmarks.sample import ASSIGNMENT, ROOT, Sample
 from grader import chunk, compare
 from grader.course import Course
+from grader.digests import digests
 from grader.grading import Grading
 from grader.how import How
 from grader.plugin import Checks
 from grader.sandbox import client
-from grader.store import Job, out_of_reach
+from grader.store import Job, Task, out_of_reach
 from grader.student import Student
 from grader.submissions import SubmissionFile
 
@@ -159,14 +160,15 @@ def grade(folder: Path, assignment: str, students: int, parts: Parts) -> None:
     paths = sorted(Sample(assignment).flat(folder / "in", students + 1).glob("*.ipynb"))
     results = folder / "results"
     results.mkdir()
-    job = Job(ROOT, assignment, results, out_of_reach(Course(ROOT).assignment(assignment).secrets))
-    files = [(SubmissionFile(path.stem, path.name, path), path.stem) for path in paths]
+    course = Course(ROOT).assignment(assignment)
+    job, state = Job(ROOT, assignment, results, out_of_reach(course.secrets)), digests(course)
+    tasks = [Task(SubmissionFile(path.stem, path.name, path), path.stem) for path in paths]
     instrument(parts)
     main = functools.partial(pytest.main)
     chunk.pytest.main = lambda args, plugins: main(args, plugins=[*plugins, SuiteClock(parts)])  # type: ignore[assignment]
-    chunk.grade(job, files[:1])
+    chunk.grade(job, state, tasks[:1])
     parts.spent.clear(), parts.count.clear()
-    chunk.grade(job, files[1:])
+    chunk.grade(job, state, tasks[1:])
 
 
 def table(parts: Parts, students: int) -> Table:

@@ -1,13 +1,17 @@
-"""The class that is graded: copies of the reference solution, each handed in by another student."""
+"""The class that is graded: copies of the reference solution, each handed in by another student; and by what."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENT = "ch17"
+GRADE = (sys.executable, "-m", "grader.cli", "grade", ASSIGNMENT)
+_NAME = "name-of-the-student"
 
 
 class Sample:
@@ -19,32 +23,43 @@ class Sample:
 
     def __init__(self, assignment: str = ASSIGNMENT) -> None:
         self._assignment = assignment
-        source, self._notebook = (
+        source, notebook = (
             nbformat.read(ROOT / tree / assignment / f"{assignment}.ipynb", 4) for tree in ("solutions", "assignments")
         )
-        self._answers = {_grade_id(cell): _without_marks(cell.source) for cell in source.cells if _is_answer(cell)}
+        answers = {_grade_id(cell): _without_marks(cell.source) for cell in source.cells if _is_answer(cell)}
+        for cell in notebook.cells:
+            if _is_answer(cell):
+                cell.source = f"{answers[_grade_id(cell)]}\n# {_NAME}"
+        self._text = nbformat.writes(notebook)
 
     def text(self, student: str) -> str:
         """The text of ``student``'s notebook file."""
-        for cell in self._notebook.cells:
-            if _is_answer(cell):
-                cell.source = f"{self._answers[_grade_id(cell)]}\n# {student}"
-        return nbformat.writes(self._notebook)
+        return self._text.replace(_NAME, student)
 
     def flat(self, folder: Path, size: int) -> Path:
         """``folder``, made, with ``size`` copies: ``s001.ipynb`` and so on."""
         folder.mkdir(parents=True)
-        for number in range(1, size + 1):
-            (folder / f"s{number:03}.ipynb").write_text(self.text(f"s{number:03}"), encoding="utf-8")
+        for student in students(size):
+            (folder / f"{student}.ipynb").write_text(self.text(student), encoding="utf-8")
         return folder
 
-    def tree(self, folder: Path, prefix: str, size: int) -> None:
-        """As nbgrader has it: ``folder/<student>/<assignment>/<assignment>.ipynb``; names begin with ``prefix``."""
-        for number in range(1, size + 1):
-            student = f"{prefix}{number:03}"
+    def tree(self, folder: Path, size: int) -> None:
+        """As nbgrader has it: ``folder/<student>/<assignment>/<assignment>.ipynb``."""
+        for student in students(size):
             place = folder / student / self._assignment
             place.mkdir(parents=True)
             (place / f"{self._assignment}.ipynb").write_text(self.text(student), encoding="utf-8")
+
+
+def students(size: int) -> list[str]:
+    """Their names: ``s001`` and so on."""
+    return [f"s{number:03}" for number in range(1, size + 1)]
+
+
+def copy_course(folder: Path) -> None:
+    """``folder``, made, with all that grading needs."""
+    for name in ("assignments", "autotests", "solutions"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def _grade_id(cell: nbformat.NotebookNode) -> str | None:

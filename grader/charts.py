@@ -61,7 +61,7 @@ _PLAIN: dict[str, Any] = {"js": (), "css": (), "show_legend": False, "margin": 0
 
 def _svg(draw: Callable[[Any], Any], says: str) -> Markup:
     """A chart without what pygal adds to it: style and script of its own, tooltips, the date."""
-    if (pygal := _pygal()) is None:
+    if (pygal := library()) is None:
         return Markup()
     root = _stripped(draw(pygal).render_tree())
     root.attrib |= {"class": "chart", "role": "img", "aria-label": says}
@@ -69,8 +69,8 @@ def _svg(draw: Callable[[Any], Any], says: str) -> Markup:
 
 
 @functools.cache
-def _pygal() -> Any:
-    """The library; None in a student's install."""
+def library() -> Any:
+    """pygal; None in a student's install."""
     try:
         import pygal
     except ImportError:

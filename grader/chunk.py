@@ -34,6 +34,16 @@ if TYPE_CHECKING:
 TRIES = 3
 
 
+@functools.cache
+def _settle() -> None:
+    """What is loaded now stays: the collector need not look at it again for each submission.
+
+    Once a process: a later chunk's session would be kept for ever, and each takes a megabyte.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 class Loop:
     """Runs the collected checks once for each submission of a chunk."""
 
@@ -60,8 +70,7 @@ class Loop:
         if session.testsfailed:
             self.trouble = self.trouble or "the suite could not be collected"
             return True
-        gc.collect()
-        gc.freeze()  # what is loaded now stays: the collector need not look at it again for each submission
+        _settle()
         try:
             for task in self.tasks:
                 result = self.grade(task)

@@ -207,6 +207,33 @@ def test_what_is_not_as_it_was_when_it_got_its_key_is_not_graded(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+THREE_CHUNKS = """
+import gc, sys
+from pathlib import Path
+from grader import chunk
+from grader.course import Course
+from grader.digests import digests
+from grader.store import Job, Task
+from grader.submissions import find
+
+root, notebook, out = map(Path, sys.argv[1:])
+state = digests(Course(root).assignment("ch17"))
+tasks = [Task(file, "key") for file in find(notebook, "ch17", out)]
+for _ in range(3):
+    chunk.grade(Job(root, "ch17", out, (), only=("relu",)), state, tasks)
+    print("kept", gc.get_freeze_count())
+"""
+
+
+def test_nothing_of_a_chunk_is_kept_for_ever(tmp_path):
+    """A process grades hundreds of them: what the collector may never look at does not become more with each."""
+    command = [sys.executable, "-c", THREE_CHUNKS, str(ROOT), str(CLASS / "amara_okafor.ipynb"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=200, check=True)
+    kept = [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("kept ")]
+    assert len(kept) == 3
+    assert kept[2] <= kept[0]
+
+
 def test_our_fault_is_never_a_zero(tmp_path):
     """A suite that does not import: not run, flagged, exit 1; nobody fails."""
     course = tmp_path / "course"

@@ -18,8 +18,10 @@ import psutil
 import pytest
 
 from grader import chunk
+from grader.course import Course
+from grader.digests import digests
 from grader.sandbox.client import Engine
-from grader.store import Job
+from grader.store import Job, Task
 from grader.submissions import find
 from tests.test_sandbox import ROOT
 
@@ -112,9 +114,9 @@ def test_a_worker_killed_from_outside_is_nobodys_fault(submissions, tmp_path, mo
 
     monkeypatch.setattr(Engine, "worker", worker)
     monkeypatch.setattr(chunk, "engine_for", lambda job: engine)
-    files = [(file, "key") for file in find(submissions, "ch17", tmp_path) if file.student == "amara_okafor"]
+    tasks = [Task(file, "key") for file in find(submissions, "ch17", tmp_path) if file.student == "amara_okafor"]
     with Engine() as engine:
-        chunk.grade(Job(ROOT, "ch17", tmp_path, (), only=("relu",)), files)
+        chunk.grade(Job(ROOT, "ch17", tmp_path, (), only=("relu",)), digests(Course(ROOT).assignment("ch17")), tasks)
     result = json.loads((tmp_path / "amara_okafor.json").read_bytes())["result"]
     assert len(asked) > 1
     assert result["score"] == result["max_score"]
@@ -166,7 +168,7 @@ def test_clocks_that_jump(submissions, tmp_path, monkeypatch):
     """The time of day goes back and forth by years; limits are taken by a clock that does not."""
     luck = random.Random(0)
     monkeypatch.setattr(time, "time", lambda: luck.uniform(0, 4e9))
-    files = [(file, "key") for file in find(submissions, "ch17", tmp_path) if file.student == "amara_okafor"]
-    chunk.grade(Job(ROOT, "ch17", tmp_path, (), only=("relu",)), files)
+    tasks = [Task(file, "key") for file in find(submissions, "ch17", tmp_path) if file.student == "amara_okafor"]
+    chunk.grade(Job(ROOT, "ch17", tmp_path, (), only=("relu",)), digests(Course(ROOT).assignment("ch17")), tasks)
     result = json.loads((tmp_path / "amara_okafor.json").read_bytes())["result"]
     assert result["score"] == result["max_score"]

@@ -583,7 +583,7 @@ def test_of_many_students_the_first_are_named() -> None:
 
 def test_without_the_library_of_charts_the_figures_stand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     with_charts = roster.class_page(a_class(), EXERCISES, {})
-    monkeypatch.setattr(charts, "_pygal", lambda: None)
+    monkeypatch.setattr(charts, "library", lambda: None)
     without = roster.class_page(a_class(), EXERCISES, {})
     assert (with_charts.count('class="chart"'), without.count('class="chart"')) == (2, 0)
     figures = Page(without).text.partition("Percent of the points")[2]

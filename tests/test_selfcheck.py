@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import pytest
 from grader import selfcheck
 from grader.composed import compose, reference_answers
 from tests.tiny import tiny
+from tests.watching import save, start, until_waiting
 
 SUM = re.compile(r"^([\d.]+) of ([\d.]+) points", re.MULTILINE)
 pytestmark = pytest.mark.slow
@@ -31,25 +29,6 @@ def notebook(tmp_path: Path) -> Path:
     return path
 
 
-def start(notebook: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "grader.cli", "check", *words]
-    return subprocess.Popen(
-        command, cwd=notebook.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in the background it may be ignored
-    )  # fmt: skip
-
-
-def until_waiting(process: subprocess.Popen[str]) -> str:
-    """What it says until it waits for the next save."""
-    said = ""
-    assert process.stdout
-    for line in process.stdout:
-        if line.startswith("waiting for"):
-            return said
-        said += line
-    raise AssertionError(said)
-
-
 def test_once_and_where_the_report_is(notebook: Path):
     notebook.write_bytes((notebook.parent.parent / "right").read_bytes())
     process = start(notebook)
@@ -63,9 +42,7 @@ def test_once_and_where_the_report_is(notebook: Path):
 def test_again_after_each_save(notebook: Path):
     process = start(notebook, notebook.name, "--watch")
     assert SUM.findall(until_waiting(process)) == [("0", "1")]
-    saved = notebook.with_suffix(".new")  # as editors save: a whole new file in the place of the old one
-    saved.write_bytes((notebook.parent.parent / "right").read_bytes())
-    os.replace(saved, notebook)
+    save(notebook, (notebook.parent.parent / "right").read_bytes())
     assert SUM.findall(until_waiting(process)) == [("1", "1")]
     process.send_signal(signal.SIGINT)
     _, complaint = process.communicate(timeout=60)

@@ -30,8 +30,8 @@ from benchmarks.race import costs, race, ratios
 from benchmarks.timings import Timings
 
 _SIZES = {
-    "students": (50, "size of the class, at least 3"),
-    "peer": (4, "students that nbgrader and otter get, at least 3; 0 to leave them out"),
+    "students": (50, "size of the class, at least 4"),
+    "peer": (4, "students that nbgrader and otter get, an even number from 4 on; 0 to leave them out"),
     "repeats": (3, "how often everything is measured"),
 }
 
@@ -102,8 +102,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} ({default})")
     parser.add_argument("--out", type=Path, default=Path("bench"), help="where figures.json and seconds.svg go (bench)")
     options = parser.parse_args(arguments)
-    if options.students < 3 or options.peer in (1, 2) or min(options.peer, options.repeats - 1) < 0:
-        parser.error("--students and --peer must be 3 or more (--peer 0: none), --repeats 1 or more")
+    peer_fits = options.peer == 0 or (options.peer >= 4 and options.peer % 2 == 0)  # otter runs two at a time
+    if options.students < 4 or options.repeats < 1 or not peer_fits:
+        parser.error("--students 4 or more, --peer 4, 6, 8 ... or 0 for none, --repeats 1 or more")
     return options
 
 

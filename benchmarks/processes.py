@@ -61,22 +61,22 @@ class Watcher(threading.Thread):
 
     def run(self) -> None:
         """Until the process ends."""
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.NoSuchProcess):
             self._words = self._top.cmdline()
-        while self._top.is_running() and self._top.status() != psutil.STATUS_ZOMBIE:
-            with contextlib.suppress(psutil.Error):
+            while self._top.status() != psutil.STATUS_ZOMBIE:
                 for process in (self._top, *self._top.children(recursive=True)):
                     self._look(process)
-            time.sleep(STEP)
+                time.sleep(STEP)
 
     def _look(self, process: psutil.Process) -> None:
         self.seen.add(process)
         with contextlib.suppress(psutil.Error, OSError):
             role = self._role(process)
             self.highest[role] = max(self.highest.get(role, 0), _highest(process))
-            if time.time() - process.create_time() >= LONG:
+            held = process.memory_info().rss
+            if held and time.time() - process.create_time() >= LONG:  # one that is ending holds nothing
                 life = self.lives.setdefault(process, Life(role))
-                life.memory.append(process.memory_info().rss)
+                life.memory.append(held)
                 life.descriptors.append(process.num_fds())
 
     def _role(self, process: psutil.Process) -> str:

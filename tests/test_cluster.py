@@ -20,6 +20,7 @@ import pytest
 
 from grader import outpost
 from grader.cli import main
+from grader.digests import Digests
 from grader.outpost import ClusterError, Sight
 from grader.store import Job
 from tests.test_sandbox import ROOT
@@ -183,7 +184,7 @@ def test_a_machine_that_sees_the_same_may_grade(sight):
     [
         ({"submissions": Path("/nowhere/else")}, "cannot read /nowhere/else: all machines need the same files"),
         ({"versions": "Python 2.7"}, "and this machine Python 2.7: install the same everywhere"),
-        ({"key": "another"}, "other files of the course or another grader"),
+        ({"state": Digests("another", {})}, "other files of the course or another grader"),
     ],
 )
 def test_a_machine_that_sees_something_else_is_one_line(sight, changes, says):

@@ -113,7 +113,7 @@ def run(
         if not broken:
             break
     why = trouble or sentence("the process that graded it ended")
-    left = [task.file for task in _todo(job, state, keyed)]
+    left = [task.file for task in _todo(job, state, keyed, failed=False)]
     lost = {file.student: _lost(assignment, job, why, file) for file in left}
     return Results(job.results, keyed, lost), trouble
 
@@ -128,12 +128,12 @@ def _shift(progress: Callable[[int], None], before: int, fresh: int) -> None:
     progress(before + fresh)
 
 
-def _todo(job: Job, state: Digests, keyed: Mapping[str, Task]) -> list[Task]:
-    """What has no result on disk that still holds. One that failed through our fault does not."""
+def _todo(job: Job, state: Digests, keyed: Mapping[str, Task], failed: bool = True) -> list[Task]:
+    """What has no result on disk that still holds; ``failed``: or one that failed through our fault."""
     now, todo = state.among(job.only), dict(keyed)
     for head in read_heads(job.results):
         student = head.result.student
-        if student not in keyed or head.key != keyed[student].key or "engine" in head.result.flags:
+        if student not in keyed or head.key != keyed[student].key or (failed and "engine" in head.result.flags):
             continue
         if head.parts == now:
             del todo[student]

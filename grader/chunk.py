@@ -105,9 +105,9 @@ class Loop:
 
     def _grade(self, task: Task) -> SubmissionResult:
         file = task.file
-        submission = read_path(file.path, self.checks.assignment) if file.path else Problem(file.note, "ungradable")
+        submission = read_path(file.path, self.checks.assignment) if file.path else Problem(file.note, file.flag)
         if isinstance(submission, Problem):
-            return self._whole(file, submission.text, (submission.flag,))
+            return self._whole(file, submission.text, (submission.flag,), ours=submission.flag == "engine")
         if task.again is not None and (result := self._grade_again(file, submission, task.again)) is not None:
             return result
         return self._undisturbed(file, submission, {})

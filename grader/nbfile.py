@@ -6,6 +6,7 @@ needs them, and they are most of the file.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -58,6 +59,10 @@ class Notebook(msgspec.Struct, frozen=True):
     notes: tuple[Text, ...] = ()
 
 
+# Nothing there to read, or not what it was; anything else that keeps us from reading is no fault of the student's.
+_NO_FILE = frozenset({None, errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
 def load(path: Path) -> bytes | Problem:
     """The bytes of the regular file at ``path``; a link, folder, pipe or device is a problem."""
     name = shown(path.name)
@@ -72,7 +77,8 @@ def load(path: Path) -> bytes | Problem:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         why = shown(getattr(error, "strerror", None) or error)
-        return Problem(sentence("%(name)s cannot be read: %(why)s.", name=name, why=why))
+        flag: Flag = "ungradable" if getattr(error, "errno", None) in _NO_FILE else "engine"
+        return Problem(sentence("%(name)s cannot be read: %(why)s.", name=name, why=why), flag)
 
 
 def parse(data: bytes) -> Notebook | Problem:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path, PurePosixPath
 
+from grader.model import Flag
 from grader.names import safe_name, shown
 from grader.sentences import N_, Text, Told, sentence
 
@@ -28,12 +29,16 @@ class SubmissionsError(Told):
 
 @dataclass(frozen=True)
 class SubmissionFile:
-    """One student's notebook. ``path`` is None when there is a student but no notebook; ``note`` says why."""
+    """One student's notebook. ``path`` is None when there is a student but no notebook; ``note`` says why.
+
+    ``flag`` is then "engine" where that is no fault of the student's.
+    """
 
     student: str
     notebook: str
     path: Path | None
     note: Text = ""
+    flag: Flag = "ungradable"
 
 
 def find(where: Path, assignment: str, scratch: Path) -> list[SubmissionFile]:
@@ -69,7 +74,7 @@ def _from_folder(where: Path, assignment: str) -> Iterator[SubmissionFile]:
             yield from _from_entry(entry, assignment)
         except OSError as error:  # a folder that we may not open costs nobody else anything
             said = sentence(_UNREADABLE, name=shown(entry.name), why=shown(error.strerror or error))
-            yield SubmissionFile(safe_name(entry.name), "", None, said)
+            yield SubmissionFile(safe_name(entry.name), "", None, said, "engine")
 
 
 def _from_entry(entry: Path, assignment: str) -> Iterator[SubmissionFile]:

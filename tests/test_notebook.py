@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import os
 import random
@@ -602,6 +603,20 @@ def test_what_cannot_be_read(assignment, tmp_path):
         str(read_path(tmp_path / "no.ipynb", assignment).text) == "no.ipynb cannot be read: No such file or directory."
     )
     assert "cannot be read" in str(read_path(tmp_path / "a\0b.ipynb", assignment).text)
+
+
+@pytest.mark.parametrize(
+    ("number", "flag"), [(errno.EACCES, "engine"), (errno.EIO, "engine"), (errno.ELOOP, "ungradable")]
+)
+def test_what_keeps_us_from_reading_is_no_zero(tmp_path, assignment, monkeypatch, number, flag):
+    path = tmp_path / "a.ipynb"
+    path.write_text("{}")
+
+    def refuse(*_: object) -> int:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr("grader.nbfile.os.open", refuse)
+    assert read_path(path, assignment).flag == flag
     assert str(read_path(tmp_path / "a\x1b[2J\u202eb.ipynb", assignment).text).startswith("a[2Jb.ipynb cannot")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -177,3 +178,17 @@ def test_mistakes_are_their_exercise_s_and_helpers_everyone_s(tmp_path, pool):
     assert digests(tried.assignment).shared != named.shared
     (folder / "a.toml").write_text("[[")
     assert digests(tried.assignment).shared != named.shared
+
+
+def test_what_we_could_not_read_is_not_run_and_says_why(tmp_path, pool):
+    tried = Class(tmp_path, pool, ada=RIGHT)
+    tried.files.append(SubmissionFile("bob", "", None, "bob cannot be read: Permission denied.", "engine"))
+    ada, bob = tried.grade()
+    assert (ada.status, ada.score) == ("graded", 3)
+    assert (bob.status, bob.flags) == ("error", ("engine",))
+    assert "Permission denied" in str(bob.problem)
+    tried.ran()
+    shutil.copy(tmp_path / "ada.ipynb", tmp_path / "bob.ipynb")
+    tried.files[1] = SubmissionFile("bob", "bob.ipynb", tmp_path / "bob.ipynb")
+    assert [result.score for result in tried.grade()] == [3, 3]
+    assert tried.ran() == ["double", "fourfold", "negated"]  # of bob alone

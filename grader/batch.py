@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,7 +44,7 @@ def probe(job: Job) -> None:
     """In a process of the pool: warm its engine, and raise `EngineError` when student code cannot be confined."""
     engine = engine_for(job)
     engine.prepare()
-
+    importlib.import_module("grader.chunk")  # torch, pytest: meanwhile, and not in the process that only waits
     engine.worker().end()
 
 
@@ -149,7 +150,8 @@ def _grade(
     """Grade in chunks. What went wrong, and whether it was the pool that broke."""
     before = _inodes(job.results, todo)
     try:
-        pool.submit(probe, job).result()
+        for probed in [pool.submit(probe, job) for _ in range(min(workers, len(todo)))]:  # all start at once
+            probed.result()
         size = max(1, min(MAX_CHUNK, -(-len(todo) // (workers * 2))))
         waiting = {pool.submit(grade_chunk, job, state, todo[at : at + size]) for at in range(0, len(todo), size)}
         trouble = None

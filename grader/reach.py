@@ -508,15 +508,16 @@ def _annotations(node: ast.AST) -> list[ast.expr]:
     return [found for found in [*(p.annotation for p in parameters), node.returns] if found]
 
 
-def _order(value: Value) -> tuple[int, str, int]:
+def _order(value: Value) -> tuple[int | str, ...]:
+    """To sort by, no two the same: many functions may have one name, and stand in one line."""
     match value:
         case Lib(path):
-            return 0, path, 0
-        case Own(node=node):
-            return 1, value.name, getattr(node, "lineno", 0)
+            return 0, path
+        case Own(node=node, scope=scope, order=order):
+            return 1, value.name, node.lineno, node.col_offset, order or 0, scope.cell
         case Text(text):
-            return 2, text, 0
-    return 3, value.word, 0
+            return 2, text
+    return 3, value.word
 
 
 def _is_attribute(node: ast.expr, attr: str) -> bool:

@@ -1431,3 +1431,16 @@ def test_waiting_hides_nothing(call):
     How("relu", cells(text)).must_not("autograd")
     with pytest.raises(NotAsAsked):
         How("relu", cells(text.replace(call, "asyncio.to_thread(zero)"))).must_not("autograd")
+
+
+def test_of_many_functions_in_one_line_the_first_is_named():
+    ways = ", ".join(f"lambda a, b: {way}" for way in ("torch.mm(a, b)", "a @ b", "torch.matmul(a, b)", "a.mv(b)"))
+    text = f"ways = ({ways})\ndef f(a, b): return random.choice(ways)(a, b)"
+    found, kept = set(), []
+    for _ in range(20):
+        kept.append([object() for _ in range(97)])  # what is made now lies elsewhere in memory
+        with pytest.raises(NotAsAsked) as raised:
+            How("f", cells(text)).must_not("matrix product")
+        kept.append(raised)
+        found.add(raised.value.finding.facts["used"])
+    assert len(found) == 1

@@ -243,3 +243,19 @@ def test_keys_that_can_all_collide_are_few():
         codec(+1).decode(Seq("set", [Seq("tuple", list(key)) for key in keys]))
     assert cross(codec(-1), codec(+1), set(keys[:-1])) == set(keys[:-1])
     assert cross(codec(-1), codec(+1), set(range(1000))) == set(range(1000))
+
+
+@pytest.mark.parametrize(
+    ("given", "look"),
+    [
+        (torch.arange(4.0), torch._neg_view),
+        (torch.tensor([1 + 2j, 3j]), torch.conj),
+        (torch.arange(4.0), lambda x: x[1:]),
+    ],
+)
+def test_a_tensor_that_looks_at_its_memory_in_another_way_has_changed(given, look):
+    here, there = codec(1), codec(-1)
+    held = cross(here, there, given)
+    assert there.changed() == []
+    held.data = look(held.data)
+    assert there.changed() == [1]

@@ -299,3 +299,12 @@ def test_only_the_sandbox_is_loaded_in_the_fork_server():
     assert names
     assert all(name == "grader" or name.startswith("grader.sandbox") for name in names), names
     assert "grader.sandbox.client" not in names
+
+
+def test_a_parent_that_ignores_its_children_s_end_is_no_hindrance():
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # as some services leave it to what they start
+    try:
+        with Engine(Policy((), required=False)) as engine:
+            engine.worker().end()
+    finally:
+        signal.signal(signal.SIGCHLD, before)

@@ -84,6 +84,7 @@ def _end(pid: int) -> int:
 
 def main() -> None:
     """Entry point: the arguments are the descriptor of our end of the socket pair, and modules to load."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who is ignored by a parent's parent cannot be waited for
     try:
         with socket.socket(fileno=int(sys.argv[1])) as control:
             serve(control, sys.argv[2:])

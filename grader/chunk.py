@@ -187,7 +187,8 @@ def _import_anew(suite: Path, state: Digests) -> None:
     if _imported and _imported != [(suite, state)]:
         folder, _ = _imported.pop()
         for name, module in list(sys.modules.items()):
-            if folder in Path(getattr(module, "__file__", None) or "").parents:
+            path = Path(getattr(module, "__file__", None) or "")
+            if folder in path.parents or (path.name == "conftest.py" and path.parent in folder.parents):
                 del sys.modules[name]
     _imported[:] = [(suite, state)]
 

@@ -37,14 +37,20 @@ def digests(assignment: Assignment) -> Digests:
     """The digests of an assignment as it lies on disk now."""
     names = [exercise.name for exercise in assignment.exercises]
     shared: list[object] = [content(path) for path in _files(assignment) if path.exists()]
+    above = [folder / "conftest.py" for folder in assignment.suite.parents]  # pytest loads these, too
+    shared += [(number, content(path)) for number, path in enumerate(above) if path.is_file()]
+    shared += [(path.relative_to(assignment.suite), content(path)) for path in _data(assignment.suite)]
     parts: dict[str, list[object]] = {name: [] for name in names}
-    for path in sorted(assignment.suite.rglob("*.py")):
-        checks = _checks(path.read_text(encoding="utf-8", errors="replace"))
+    sources = {path: path.read_text(encoding="utf-8", errors="replace") for path in _sources(assignment.suite)}
+    imported = frozenset[str]().union(*map(_imported, sources.values()))
+    for path, source in sources.items():
+        place = path.relative_to(assignment.suite)
+        checks = {} if path.stem in imported else _checks(source)
         own = {name: digest for name, digest in checks.items() if name in parts}
         if not own:
-            shared.append(content(path))
+            shared.append((place, content(path)))
         for name, digest in own.items():
-            parts[name].append((path.relative_to(assignment.suite), digest))
+            parts[name].append((place, digest))
     for path in sorted(assignment.suite.glob("**/mistakes/*.toml")):
         for name, digest in _mistakes(path.read_text(encoding="utf-8", errors="replace")).items():
             parts.get(name, shared).append((path.relative_to(assignment.suite), digest))
@@ -54,6 +60,20 @@ def digests(assignment: Assignment) -> Digests:
 def _files(assignment: Assignment) -> Iterator[Path]:
     yield from sorted(Path(__file__).parent.rglob("*.py"))
     yield from assignment.notebooks
+
+
+def _sources(suite: Path) -> list[Path]:
+    return sorted(suite.rglob("*.py"))
+
+
+def _data(suite: Path) -> Iterator[Path]:
+    """What else lies in a suite, and may be read by its checks; variants are for `grader verify` alone."""
+    for path in sorted(suite.rglob("*")):
+        inside = path.relative_to(suite).parts
+        aside = any(part.startswith((".", "__pycache__")) for part in inside) or path.suffix in (".py", ".pyc")
+        own = path.suffix == ".toml" and path.parent.name in ("mistakes", "variants")
+        if not aside and not own and path.is_file():
+            yield path
 
 
 def content(path: Path) -> tuple[str, str]:
@@ -77,7 +97,7 @@ def _checks(source: str) -> dict[str, str]:
     except (SyntaxError, ValueError):
         return {}
     whose = [_exercise(statement) for statement in body]
-    if "" in whose:
+    if "" in whose or _mixed(body):
         return {}
     texts = list(zip(whose, _texts(source, body), strict=True))
     return {name: _hex([text for other, text in texts if other in (None, name)]) for name in whose if name is not None}
@@ -95,10 +115,43 @@ def _exercise(statement: ast.stmt) -> str | None:
     """The exercise that a statement of a suite is a check of; None when it is no check, "" when that is not told."""
     match statement:
         case ast.FunctionDef(name=name, decorator_list=marks) if name.startswith("test"):
-            return next((found for mark in marks if (found := _marked(mark))), "")
+            found = [name for mark in marks if (name := _marked(mark))]
+            return found[0] if len(found) == 1 else ""
         case ast.ClassDef(name=name) if name.startswith("Test"):
             return ""
-    return None
+    return "" if any(map(_may_check, ast.walk(statement))) else None
+
+
+def _may_check(node: ast.AST) -> bool:
+    """Could this make a check in another way than at the top of its file: under an ``if``, by a call, by an import?"""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.Name(id=name, ctx=ast.Store()):
+            return name.startswith("test")
+        case ast.alias(name=name, asname=other):
+            return name == "*" or (other or name).startswith("test")
+        case ast.Attribute(attr="exercise"):
+            return True
+    return False
+
+
+def _mixed(body: Sequence[ast.stmt]) -> bool:
+    """Does a check use another one, take its name, or leave something behind for others?"""
+    names = [one.name for one in body if isinstance(one, ast.FunctionDef) and one.name.startswith("test")]
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return len(set(names)) < len(names) or bool(used & {*names}) or any(isinstance(n, ast.Global) for n in nodes)
+
+
+@functools.lru_cache(maxsize=256)
+def _imported(source: str) -> frozenset[str]:
+    """The names of modules, and of what they hold, that a file imports: a file of checks may be among them."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError):
+        return frozenset()
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    paths = [alias.name for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names]
+    return frozenset(part for path in [*paths, *(node.module or "" for node in froms)] for part in path.split("."))
 
 
 def _marked(mark: ast.expr) -> str:

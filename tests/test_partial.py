@@ -165,6 +165,78 @@ def test_what_an_edit_concerns(tmp_path, pool, name, old, new, changed):
     assert {name for name in before.parts if before.of(name) != after.of(name)} == changed
 
 
+MORE = """
+
+@pytest.mark.exercise("double", points=0.5)
+def test_twice(student):
+    assert student.double([1]) == [2]
+"""
+NESTED = "\n\nif True:\n" + MORE.strip().replace("\n", "\n    ").replace("@", "    @", 1) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "old", "new", "changed"),
+    [
+        (MORE, "student.double([1]) == [2]", "student.double([1]) == [3]", "double"),
+        (NESTED, "student.double([1]) == [2]", "student.double([1]) == [3]", "double"),
+        (MORE + "    test_negated(student)\n", "student.negated([1])", "student.negated([2])", "double"),
+        ("", "\n", MORE.replace("test_twice", "test_negated") + "\n", "negated"),
+        ("\ntest_twice = pytest.mark.exercise('double')(lambda student: 1)\n", "student: 1", "student: 2", "double"),
+        (MORE.replace("\ndef", '\n@pytest.mark.exercise("negated")\ndef'), "double([1])", "double([2])", "negated"),
+        ("\nclass Twice:\n    def test_it(self):\n        assert 1\n", "assert 1", "assert 2", "double"),
+        ("\nfrom common import test_twice\n", "test_twice", "test_thrice", "double"),
+    ],
+)
+def test_a_check_written_in_another_way_is_seen_as_well(tmp_path, pool, more, old, new, changed):
+    tried = Class(tmp_path, pool)
+    path = tried.suite / "test_more.py"
+    path.write_text(CHECKS + more, encoding="utf-8")
+    before = digests(tried.assignment)
+    text, found, rest = (CHECKS + more).rpartition(old)
+    assert found
+    path.write_text(text + new + rest, encoding="utf-8")
+    after = digests(tried.assignment)
+    assert changed in {name for name in before.parts if before.of(name) != after.of(name)}
+
+
+@pytest.mark.parametrize(
+    "place", ["data.json", "hidden/cases.toml", "../conftest.py", "../../conftest.py", "hidden/conftest.py"]
+)
+def test_whatever_checks_may_read_is_everyone_s(tmp_path, pool, place):
+    tried = Class(tmp_path, pool)
+    before = digests(tried.assignment)
+    (tried.suite / place).write_text("a = 1\n")
+    there = digests(tried.assignment)
+    (tried.suite / place).write_text("a = 2\n")
+    assert len({before.shared, there.shared, digests(tried.assignment).shared}) == 3
+    (tried.suite / "hidden" / "variants").mkdir()
+    (tried.suite / "hidden" / "variants" / "a.toml").write_text("")
+    (tried.suite / ".cache").mkdir()
+    (tried.suite / ".cache" / "data.json").write_text("")
+    (tried.suite / place).write_text("a = 1\n")
+    assert digests(tried.assignment) == there
+
+
+def test_what_one_file_of_checks_imports_from_another_is_everyone_s(tmp_path, pool):
+    tried = Class(tmp_path, pool)
+    (tried.suite / "test_double.py").write_text("from test_more import note\n" + CHECKS.replace("fourfold", "double"))
+    before = digests(tried.assignment)
+    tried.edit("test_more.py", "def note(name):", "def note(name, more=''):")
+    after = digests(tried.assignment)
+    assert all(before.of(name) != after.of(name) for name in before.parts)
+
+
+def test_fixtures_above_the_suite_are_graded_by_as_they_are_now(tmp_path, pool):
+    tried = Class(tmp_path, pool, ada=RIGHT)
+    fixtures = tried.root / "autotests" / "conftest.py"
+    fixtures.write_text("import pytest\n\n\n@pytest.fixture\ndef four():\n    return 4\n")
+    tried.edit("test_more.py", "def test_fourfold(student):", "def test_fourfold(student, four):")
+    tried.edit("test_more.py", "== [4]", "== [four]")
+    assert [result.score for result in tried.grade()] == [3]
+    fixtures.write_text(fixtures.read_text().replace("return 4", "return 5"))
+    assert [result.score for result in tried.grade()] == [2]
+
+
 def test_mistakes_are_their_exercise_s_and_helpers_everyone_s(tmp_path, pool):
     tried = Class(tmp_path, pool)
     folder = tried.suite / "hidden" / "mistakes"

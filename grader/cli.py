@@ -431,6 +431,7 @@ def write_outputs(
     with writing_whole(out / "results.jsonl") as lines:
         for result in results:
             handback.write(result)
+            handback.sweep(result.student)
             lines.write(exports.results_line(result))
             kept.append(gist.of(result))
     exports.write_grades_csv(kept, out / "grades.csv")

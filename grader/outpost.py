@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from grader.batch import MADE_BY
 from grader.course import Course
 from grader.digests import Digests, digests
 from grader.sandbox.confine import die_with_parent
@@ -47,7 +48,7 @@ class Sight:
     @classmethod
     def here(cls, command: str, job: Job, submissions: Path) -> Sight:
         """What this process sees."""
-        versions = [f"{name} {version(name)}" for name in ("torch", "numpy", "pytest", "ch17-grader")]
+        versions = [f"{name} {version(name)}" for name in MADE_BY]
         state = digests(Course(job.root).assignment(job.assignment))
         return cls(command, job, submissions, ", ".join([f"Python {platform.python_version()}", *versions]), state)
 

@@ -91,7 +91,7 @@ def write_result(folder: Path, stored: Stored) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writers of results left when they were killed."""
+    """Remove what writers of files in a folder left when they were killed."""
     for path in folder.glob(".*.new"):
         path.unlink(missing_ok=True)
 

@@ -50,6 +50,9 @@ def test_a_page_is_written_once_for_what_it_shows(tmp_path, exercises):
     page.write_bytes(page.read_bytes()[:-200])
     assert written(chinese, result("ada", "You left out 1/n.")) == page.stat().st_ino
     assert page.read_bytes().rstrip().endswith(b"-->")
+    (page.parent / ".tiny.html.0123.new").write_text("half")
+    chinese.sweep("ada")
+    assert [path.name for path in page.parent.iterdir()] == ["tiny.html"]
 
 
 def test_what_is_equal_in_many_results_is_held_once():

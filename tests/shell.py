@@ -50,6 +50,7 @@ def serve(log: str) -> None:
     import nbgrader.exchange.default
 
     import grader.cli
+    import grader.commands
     import grader.recorder
     import grader.steps
 

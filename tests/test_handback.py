@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.cli import write_outputs
+from grader.commands import write_outputs
 from grader.gist import Gist
 from grader.handback import Handback
 from grader.languages import LANGUAGES

@@ -15,7 +15,6 @@ from grader.verify import hollow, rounds, variants
 from tests.test_sandbox import ROOT
 from tests.tiny import edit, exercise, tiny
 
-
 COURSE = [pytest.param(name, marks=() if name == "ch17" else pytest.mark.whole) for name in Course(ROOT).names]
 
 

@@ -41,7 +41,12 @@ class Contender:
     grade: Callable[[int], Cost]
 
     def __str__(self) -> str:
-        return f"{self.name}, {self.cores} core{'s' * (self.cores > 1)}"
+        return f"{self.name}, {on(self.cores)}"
+
+
+def on(cores: int) -> str:
+    """``1 core``, ``2 cores``."""
+    return f"{cores} core{'s' * (cores > 1)}"
 
 
 class Contenders:

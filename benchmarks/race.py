@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.contenders import Contender
+from benchmarks.contenders import Contender, on
 from benchmarks.figures import Figure, ratio
 from benchmarks.meter import Cost, Failed
 
@@ -76,7 +76,7 @@ def ratios(timings: Timings) -> list[Figure]:
     found = [
         ratio(
             RATIOS,
-            f"{name} / {other}, {cores} core{'s' * (cores > 1)}",
+            f"{name} / {other}, {on(cores)}",
             measure,
             [timing.measures[measure] for timing in by[name, cores]],
             [timing.measures[measure] for timing in by[other, cores]],

@@ -12,7 +12,7 @@ import importlib
 import multiprocessing
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -32,7 +32,6 @@ from grader.submissions import SubmissionFile
 PROGRESS_SECONDS = 0.2
 MAX_CHUNK = 16
 TRIES = 3
-MADE_BY = "torch", "numpy", "pytest", "ch17-grader"  # with another version of these a result may be another
 
 
 def processes(workers: int) -> Callable[[], Executor]:
@@ -83,9 +82,14 @@ def key_of(file: SubmissionFile, base: str) -> str:
 
 def base_key(job: Job, state: Digests) -> str:
     """What all results of a batch depend on, whatever is asked: options, and what all exercises share."""
-    made_by = platform.python_version(), *map(version, MADE_BY)
     options = job.only, job.limits, job.unconfined, job.naming
-    return hashlib.sha256(repr((made_by, options, state.shared)).encode()).hexdigest()
+    return hashlib.sha256(repr((versions(), options, state.shared)).encode()).hexdigest()
+
+
+def versions() -> str:
+    """Of all that a result may depend on: with others it may be another."""
+    packages = (f"{name} {version(name)}" for name in ("torch", "numpy", "pytest", "ch17-grader"))
+    return ", ".join([f"Python {platform.python_version()}", *packages])
 
 
 def run(
@@ -151,7 +155,8 @@ def _grade(
     job: Job, state: Digests, todo: Sequence[Task], pool: Executor, workers: int, progress: Callable[[int], None]
 ) -> tuple[str | None, bool]:
     """Grade in chunks. What went wrong, and whether it was the pool that broke."""
-    before = _inodes(job.results, todo)
+    names = {f"{task.file.student}.json" for task in todo}
+    before = _inodes(job.results, names)
     try:
         for probed in [pool.submit(probe, job) for _ in range(min(workers, len(todo)))]:  # all start at once
             probed.result()
@@ -162,15 +167,14 @@ def _grade(
             ready, waiting = wait(waiting, PROGRESS_SECONDS, FIRST_COMPLETED)
             for future in ready:
                 trouble = trouble or future.result()
-            progress(len(_inodes(job.results, todo).items() - before.items()))
+            progress(len(_inodes(job.results, names).items() - before.items()))
         return trouble, False
     except BrokenExecutor as error:
         return f"a grading process was killed ({error})", True
 
 
-def _inodes(folder: Path, todo: Sequence[Task]) -> dict[str, int]:
-    """The results that there are of some submissions: one that is written anew is another file."""
-    names = {f"{task.file.student}.json" for task in todo}
+def _inodes(folder: Path, names: Collection[str]) -> dict[str, int]:
+    """Those of some files that are there: one that is written anew is another."""
     return {entry.name: entry.inode() for entry in os.scandir(folder) if entry.name in names}
 
 

@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from grader.exits import NOT_RUN, UNUSABLE
 from grader.findings import EngineError
 from grader.languages import ENGLISH, LANGUAGES, Language, chosen
 from grader.sentences import N_, Told
-
-NOT_RUN, UNUSABLE = 1, 2
 
 
 def parser(language: Language = ENGLISH) -> argparse.ArgumentParser:

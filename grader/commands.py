@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from grader import batch, exports, roster
 from grader.course import Assignment, Course
+from grader.exits import NOT_RUN, OK, UNUSABLE
 from grader.findings import CannotConfine
 from grader.gist import Gist
 from grader.handback import Handback
@@ -33,8 +34,6 @@ from grader.terminal import class_table
 if TYPE_CHECKING:
     from grader.grades import Grade
     from grader.recorder import Recorder
-
-OK, NOT_RUN, UNUSABLE = 0, 1, 2
 
 
 class Unusable(Told):

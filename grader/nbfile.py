@@ -60,7 +60,7 @@ class Notebook(msgspec.Struct, frozen=True):
 
 
 # Nothing there to read, or not what it was; anything else that keeps us from reading is no fault of the student's.
-_NO_FILE = frozenset({None, errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+NOTHING_THERE = frozenset({None, errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 def load(path: Path) -> bytes | Problem:
@@ -76,9 +76,14 @@ def load(path: Path) -> bytes | Problem:
                 return Problem(sentence("%(name)s is not a regular file; hand in the notebook file itself.", name=name))
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        why = shown(getattr(error, "strerror", None) or error)
-        flag: Flag = "ungradable" if getattr(error, "errno", None) in _NO_FILE else "engine"
-        return Problem(sentence("%(name)s cannot be read: %(why)s.", name=name, why=why), flag)
+        return unreadable(path.name, error)
+
+
+def unreadable(name: str, error: OSError | ValueError) -> Problem:
+    """Why a file or folder cannot be read, and whether that may be the student's fault."""
+    why = shown(getattr(error, "strerror", None) or error)
+    flag: Flag = "ungradable" if getattr(error, "errno", None) in NOTHING_THERE else "engine"
+    return Problem(sentence("%(name)s cannot be read: %(why)s.", name=shown(name), why=why), flag)
 
 
 def parse(data: bytes) -> Notebook | Problem:

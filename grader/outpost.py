@@ -17,11 +17,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from grader.batch import MADE_BY
+from grader.batch import versions
 from grader.course import Course
 from grader.digests import Digests, digests
 from grader.sandbox.confine import die_with_parent
@@ -48,9 +47,8 @@ class Sight:
     @classmethod
     def here(cls, command: str, job: Job, submissions: Path) -> Sight:
         """What this process sees."""
-        versions = [f"{name} {version(name)}" for name in MADE_BY]
         state = digests(Course(job.root).assignment(job.assignment))
-        return cls(command, job, submissions, ", ".join([f"Python {platform.python_version()}", *versions]), state)
+        return cls(command, job, submissions, versions(), state)
 
 
 def compare(sight: Sight) -> None:

@@ -86,8 +86,7 @@ def out_of_reach(secrets: Sequence[str], *places: Path) -> tuple[str, ...]:
 
 def write_result(folder: Path, stored: Stored) -> None:
     """Write one result so that it is there whole, or not at all."""
-    own = f"{secrets.token_hex(4)}."  # on a cluster, whoever was taken for lost may write the same result
-    write_whole(folder / f"{stored.result.student}.json", msgspec.json.encode(stored), own)
+    write_shared(folder / f"{stored.result.student}.json", msgspec.json.encode(stored))
 
 
 def sweep(folder: Path) -> None:
@@ -96,18 +95,21 @@ def sweep(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, data: bytes, own: str = "") -> None:
-    """Write a file so that it is there whole, or as it was before. Raises `OSError`.
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole, or as it was before. Raises `OSError`."""
+    with writing_whole(path) as file:
+        file.write(data)
 
-    ``own`` is in the name of the file it is written to first: who else writes at the same time has another.
-    """
-    with writing_whole(path, own) as file:
+
+def write_shared(path: Path, data: bytes) -> None:
+    """`write_whole` where others may write it, too: on a cluster, whoever was taken for lost. Raises `OSError`."""
+    with writing_whole(path, f"{secrets.token_hex(4)}.") as file:
         file.write(data)
 
 
 @contextlib.contextmanager
 def writing_whole(path: Path, own: str = "") -> Iterator[BinaryIO]:
-    """`write_whole`, piece by piece. Raises `OSError`."""
+    """`write_whole`, piece by piece; ``own`` is in the name of the file that is written first. Raises `OSError`."""
     temporary = path.with_name(f".{path.name}.{own}new")
     try:
         with temporary.open("wb") as file:

@@ -5,7 +5,6 @@ Nothing here opens a notebook; names are made safe, and no path from a zip is ev
 
 from __future__ import annotations
 
-import errno
 import stat
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +13,8 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 
 from grader.model import Flag
-from grader.names import safe_name, shown
+from grader.names import safe_name
+from grader.nbfile import NOTHING_THERE, unreadable
 from grader.sentences import N_, Text, Told, sentence
 
 MAX_NOTEBOOK = 20 << 20
@@ -73,8 +73,8 @@ def _from_folder(where: Path, assignment: str) -> Iterator[SubmissionFile]:
         try:
             yield from _from_entry(entry, assignment)
         except OSError as error:  # a folder that we may not open costs nobody else anything
-            said = sentence(_UNREADABLE, name=shown(entry.name), why=shown(error.strerror or error))
-            yield SubmissionFile(safe_name(entry.name), "", None, said, "engine")
+            problem = unreadable(entry.name, error)
+            yield SubmissionFile(safe_name(entry.name), "", None, problem.text, problem.flag)
 
 
 def _from_entry(entry: Path, assignment: str) -> Iterator[SubmissionFile]:
@@ -101,14 +101,13 @@ def _kind(path: Path) -> int:
     try:
         return stat.S_IFMT(path.lstat().st_mode)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        if error.errno in NOTHING_THERE:
             return 0
         raise
 
 
 _FOLDER, _SYMLINK = stat.S_IFDIR, stat.S_IFLNK
 _LINK = N_("the folder is a link, and was not followed")
-_UNREADABLE = N_("%(name)s cannot be read: %(why)s.")
 
 
 def choose(names: Iterable[str], assignment: str) -> tuple[str | None, Text]:

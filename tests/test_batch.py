@@ -261,3 +261,25 @@ def test_to_go_without_the_wall_is_offered_where_it_is_what_fails(error, hinted,
     said = capsys.readouterr().err
     assert said.startswith(f"grader: {error}")
     assert ("--unconfined" in said) == hinted
+
+
+@pytest.mark.parametrize(
+    ("workers", "cores", "homes"),
+    [
+        (2, [0, 1], [0, 1]),
+        (4, [3, 5], [3, 5, 3, 5]),
+        (1, [0, 1], [None]),  # another command may run beside it, and they must not meet on one core
+        (3, [0, 1], [None, None, None]),
+        (2, [], [None, None]),
+    ],
+)
+def test_processes_keep_to_a_core_each_where_all_cores_have_one(workers, cores, homes):
+    assert batch.shares(workers, cores) == homes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cores are chosen on Linux alone")
+def test_a_process_of_the_pool_keeps_to_its_core():
+    cores = os.sched_getaffinity(0)
+    with batch.processes(len(cores))() as pool:
+        homes = [pool.submit(os.sched_getaffinity, 0) for _ in cores]
+        assert all(len(home.result()) == 1 for home in homes)

@@ -13,7 +13,7 @@ import inspect
 import json
 import random
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,6 +68,16 @@ class Direct:
         except Exception as error:
             return StudentRaised(Finding("raised", "raised"), type(error).__name__, str(error))
         raise Mismatch(Finding("wrong", "did_not_raise", {"name": name}))
+
+    def each(self, name: str, cases: Iterable[Sequence[Any]]) -> Iterator[tuple[Sequence[Any], Any]]:
+        """As `grader.student.Student.each`."""
+        for case in list(cases):
+            yield case, _called(self._namespace[name], *case)
+
+    def raises_each(self, name: str, cases: Iterable[Sequence[Any]]) -> Iterator[tuple[Sequence[Any], StudentRaised]]:
+        """As `grader.student.Student.raises_each`."""
+        for case in list(cases):
+            yield case, self.raises(name, *case)
 
     def grad(self, outputs: Any, inputs: Any, grad_outputs: Any = None) -> tuple[torch.Tensor | None, ...]:
         """As `grader.student.Student.grad`."""

@@ -7,12 +7,13 @@ check instead.
 
 from __future__ import annotations
 
+import functools
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
@@ -33,7 +34,9 @@ from grader.sandbox import wire
 from grader.sandbox.client import Limits, WorkerGone
 from grader.sandbox.codec import Codec
 from grader.sandbox.wire import (
+    MAX_CALLS,
     Call,
+    Calls,
     Get,
     Grad,
     Items,
@@ -42,6 +45,7 @@ from grader.sandbox.wire import (
     Reply,
     Returned,
     Seen,
+    Several,
     Undefined,
     Unsupported,
     WireError,
@@ -49,6 +53,9 @@ from grader.sandbox.wire import (
 from grader.sentences import N_, Sentence, Text, place
 from grader.show import show
 from grader.traced import framed
+
+T = TypeVar("T")
+Case = TypeVar("Case", bound=Sequence[Any])
 
 _CALLS = 2  # an exercise's calls together may take as many times the seconds that one may
 _ALL = 6  # all exercises' calls together may take as many times; after that each gets the least
@@ -142,8 +149,25 @@ class Student:
 
     def raises(self, name: str, *args: object, **kwargs: object) -> StudentRaised:
         """Call the answer, which must raise; any exception will do but a stub's. Raises `Mismatch` when it returns."""
+        return self._refused(name, lambda: self._call(name, [], args, kwargs, name))
+
+    def each(self, name: str, cases: Iterable[Case]) -> Iterator[tuple[Case, Any]]:
+        """Call the answer with each case's arguments; yields each case with its result.
+
+        As a loop around `student.<name>(*case)`, except that all calls are made before the first result is looked at.
+        They cross the wall together, which takes a fraction of the time.
+        """
+        for case, result in self._together(name, list(cases)):
+            yield case, result()
+
+    def raises_each(self, name: str, cases: Iterable[Case]) -> Iterator[tuple[Case, StudentRaised]]:
+        """As `each`, for calls that must raise: yields each case with what was raised."""
+        for case, result in self._together(name, list(cases)):
+            yield case, self._refused(name, result)
+
+    def _refused(self, name: str, call: Callable[[], object]) -> StudentRaised:
         try:
-            value = self._call(name, [], args, kwargs, name)
+            value = call()
         except StudentRaised as raised:
             if raised.finding.reason == "missing":
                 raise
@@ -201,6 +225,26 @@ class Student:
         wire_kwargs = {name: encode(value) for name, value in kwargs.items()}
         return self._send(Call(base, attrs, wire_args, wire_kwargs, self._watching is not None))
 
+    def _together(self, name: str, cases: Sequence[Case]) -> Iterator[tuple[Case, Callable[[], Any]]]:
+        """Each case, with what gives its result, or raises what came in its place, when its turn comes."""
+        for at in range(0, len(cases), MAX_CALLS):
+            some = cases[at : at + MAX_CALLS]
+            yield from zip(some, self._results(name, some), strict=True)
+
+    def _results(self, name: str, cases: Sequence[Case]) -> Iterator[Callable[[], Any]]:
+        lasts = [_Last(name, self._named(name, case, {})) for case in cases]
+        self._last = None  # nobody knows which of them a process ended in
+        self._codec.begin_message()
+        encode, watch = self._codec.encode, self._watching is not None
+        calls = [Call(name, [], [encode(value) for value in case], {}, watch) for case in cases]
+        opened = self._sent(Calls(calls), functools.partial(self._open_all, lasts))
+        if opened is None:  # too much to send at once
+            yield from (functools.partial(self._call, name, [], case, {}, name) for case in cases)
+            return
+        for last, call, reply in zip(lasts, calls, opened, strict=True):
+            self._last = last
+            yield functools.partial(self._conclude, call, reply)
+
     def _attribute(self, number: int, name: str, text: str) -> Any:
         return self._ask(Get(number, [name]), f"{text}.{name}", ())
 
@@ -217,14 +261,24 @@ class Student:
         return self._send(ask)
 
     def _send(self, ask: wire.Ask) -> Any:
+        return self._conclude(ask, self._sent(ask, self._open))
+
+    def _sent(self, ask: wire.Ask, opened: Callable[[Reply, wire.Blobs], T]) -> T:
+        """What ``opened`` makes of the reply."""
         attrs = list(self._codec.new_attrs())
         try:
             reply, blobs = self._begun(ask, attrs) if self._begins else self._asked(ask, attrs)
         except WorkerGone as gone:
             self._attempt.drop()
             raise self._gone(gone) from None
+        with self._believed():
+            return opened(reply, blobs)
+
+    @contextmanager
+    def _believed(self) -> Iterator[None]:
+        """A worker that says what cannot be is not to be believed any more: end it."""
         try:
-            return self._take(ask, reply, blobs)
+            yield
         except WireError as error:
             raise self._tampered(str(error)) from None
 
@@ -244,7 +298,8 @@ class Student:
 
     def _asked(self, ask: wire.Ask, attrs: list[wire.Attr], begin: int | None = None) -> tuple[Reply, wire.Blobs]:
         with self._counted():
-            return self._attempt.ask(ask, self._limits(), attrs, self._codec.outgoing, begin)
+            limits = self._limits(len(ask.calls) if isinstance(ask, Calls) else 1)
+            return self._attempt.ask(ask, limits, attrs, self._codec.outgoing, begin)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -255,8 +310,8 @@ class Student:
         finally:
             self._spent[self._exercise] = self._spent.get(self._exercise, 0.0) + time.monotonic() - began
 
-    def _limits(self) -> Limits:
-        """What the next call may take. Raises `WorkerGone` ("late") when the exercise has had its time."""
+    def _limits(self, calls: int) -> Limits:
+        """What so many calls may take. Raises `WorkerGone` ("late") when the exercise has had its time."""
         limits, late = self._attempt.call_limits, len(self._late)
         if sum(self._spent.values()) > _ALL * limits.wall:  # nobody was late, and all together they are
             late = _HASTE
@@ -264,46 +319,73 @@ class Student:
         left = _CALLS * limits.wall / haste - self._spent.get(self._exercise, 0.0)
         if left <= 0:
             raise WorkerGone("late", f"{_CALLS * limits.wall / haste:g}")
-        return replace(limits, cpu=limits.cpu / haste, wall=min(limits.wall / haste, left))
+        times = min(calls, _CALLS) / haste
+        return replace(limits, cpu=limits.cpu * times, wall=min(limits.wall * times, left))
 
     def _tampered(self, why: str) -> StudentError:
         """The worker is not to be believed any more: end it."""
         self._attempt.drop()
         return self._gone(WorkerGone("protocol", why))
 
-    def _take(self, ask: wire.Ask, reply: Reply, blobs: wire.Blobs) -> Any:
-        changed = self._names(reply.changed) if reply.changed else ""
+    def _open(self, reply: Reply, blobs: wire.Blobs) -> _Opened:
+        """Read a reply: all of it, but nothing is set on the suite's tensors yet. Raises `WireError`."""
         self._codec.receive(blobs)
         result = self._codec.decode(reply.outcome.value) if isinstance(reply.outcome, Returned) else None
-        self._codec.set_attrs(reply.attrs)  # after the value, which they may be set on
+        return _Opened(reply, result, self._codec.read_attrs(reply.attrs))  # after the value, which they may be set on
+
+    def _open_all(self, lasts: Sequence[_Last], reply: Reply, blobs: wire.Blobs) -> list[_Opened] | None:
+        """Read the replies to several calls, one after the other; None where they are too large for one message."""
+        match reply.outcome:
+            case Several(parts) if len(parts) == len(lasts) and blobs.keys() == set(range(len(lasts))):
+                return [
+                    self._open_part(*part, blobs[number]) for number, part in enumerate(zip(lasts, parts, strict=False))
+                ]
+            case Raised():  # not even the arguments could be made
+                return [self._open(reply, blobs)] * len(lasts)
+            case Returned(Unsupported()):
+                return None
+            case _:
+                raise WireError("not an answer to each call")
+
+    def _open_part(self, last: _Last, reply: Reply, blob: memoryview) -> _Opened:
+        self._last = last  # what stays in the worker is called after the call that it came from
+        return self._open(reply, wire.split(blob, reply.blobs))
+
+    def _conclude(self, ask: wire.Ask, opened: _Opened) -> Any:
+        """The result of a request, or what came in its place."""
+        reply, result = opened.reply, opened.result
+        changed = self._names(reply.changed) if reply.changed else ""
+        for attr in opened.attrs:
+            self._codec.put_attr(*attr)
         if reply.printed and self._last is not None:
             self._last.printed += reply.printed + (f"\n... {reply.cut} characters more" if reply.cut else "")
         if self._watching is not None and reply.seen is not None:
             self._watching.append(reply.seen)
-        self._given.append(self._what_came(reply, result))
+        self._given.append(self._what_came(opened))
         match reply.outcome:
             case Undefined(name):
                 if not isinstance(ask, (Call, Get)) or name not in (ask.base, *ask.attrs):
-                    raise WireError("a name that nobody asked for")
+                    raise self._tampered("a name that nobody asked for")
                 raise StudentMissing(Finding("missing", "missing", {"name": name}))
             case Raised():
                 raise self._raised(reply.outcome)
+            case Several():
+                raise self._tampered("several answers to one question")
         if changed:
             raise Mismatch(Finding("wrong", "changed_input", {"names": changed}))
         return result
 
-    def _what_came(self, reply: Reply, result: object) -> Given:
+    def _what_came(self, opened: _Opened) -> Given:
         """A reply as the check sees it. Tensors that are known to the worker alone have no say in it."""
-        seen, attrs = reply.seen, {}
-        results = [*self._given, Given(result)] if reply.attrs else []
+        reply, result, attrs = opened.reply, opened.result, {}
+        results = [*self._given, Given(result)] if opened.attrs else []
         mine = {id(given.value): -number for number, given in enumerate(results, 1)}
-        for attr in reply.attrs:
-            tensor = self._codec.by_id[attr.tensor]
-            place = attr.tensor if attr.tensor > 0 else mine.get(id(tensor))
+        for number, tensor, name, value in opened.attrs:
+            place = number if number > 0 else mine.get(id(tensor))
             if place is not None:
-                attrs[place, attr.name] = tensor.__dict__[attr.name]
+                attrs[place, name] = value
+        seen, raised = reply.seen, reply.outcome
         changed = frozenset(number for number in reply.changed if number > 0)
-        raised = reply.outcome
         told = (raised.type_name, raised.text) if isinstance(raised, Raised) else None
         means = frozenset((*seen.functions, *(op.name for op in seen.ops))) if seen else None
         return Given(result, attrs, changed, told, means=means)
@@ -377,6 +459,14 @@ class Student:
 
     def _cannot_make(self, source: wire.Source) -> object:
         raise WireError("source from the worker")
+
+
+class _Opened(NamedTuple):
+    """A reply that was read: its result, and the attributes to set (number, tensor, name, value)."""
+
+    reply: Reply
+    result: Any
+    attrs: list[tuple[int, torch.Tensor, str, object]]
 
 
 @dataclass

@@ -299,13 +299,23 @@ class Codec:
 
     def set_attrs(self, attrs: list[Attr]) -> None:
         """Set what the other side says was set on its twins of our tensors. Raises `WireError` for any other name."""
-        for attr in attrs:
-            tensor = self.by_id.get(attr.tensor)
-            if not isinstance(tensor, torch.Tensor) or not allowed_attr(attr.name):
-                raise WireError("attribute on no tensor of ours, or not to be set")
-            value = self.decode(attr.value)
-            self._attrs[attr.tensor, attr.name] = value
-            tensor.__dict__[attr.name] = value
+        for change in self.read_attrs(attrs):
+            self.put_attr(*change)
+
+    def read_attrs(self, attrs: list[Attr]) -> list[tuple[int, torch.Tensor, str, object]]:
+        """Number, tensor, name and value of each, for `put_attr`. Raises `WireError` for a name that may not be set."""
+        return [self._read_attr(attr) for attr in attrs]
+
+    def _read_attr(self, attr: Attr) -> tuple[int, torch.Tensor, str, object]:
+        tensor = self.by_id.get(attr.tensor)
+        if not isinstance(tensor, torch.Tensor) or not allowed_attr(attr.name):
+            raise WireError("attribute on no tensor of ours, or not to be set")
+        return attr.tensor, tensor, attr.name, self.decode(attr.value)
+
+    def put_attr(self, number: int, tensor: torch.Tensor, name: str, value: object) -> None:
+        """Set an attribute that came."""
+        self._attrs[number, name] = value
+        tensor.__dict__[name] = value
 
     def changed(self) -> list[int]:
         """The other side's tensors and arrays that are no longer what it sent; ask before anything is encoded."""

@@ -23,6 +23,7 @@ MAX_CHOSEN_KEYS = 256  # tuples and the like: they can be chosen so that they al
 MAX_TEXT = 4_000
 MAX_ATTRS = 500
 MAX_BLOB_COUNT = 512
+MAX_CALLS = 64  # in one request
 
 Name = Annotated[str, Meta(max_length=400)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
@@ -131,6 +132,12 @@ class Call(msgspec.Struct, frozen=True, tag=True):
     watch: bool = False
 
 
+class Calls(msgspec.Struct, frozen=True, tag=True):
+    """Several calls, one after the other, whatever comes of those before."""
+
+    calls: list[Call]
+
+
 class Get(msgspec.Struct, frozen=True, tag=True):
     """Read a name of the notebook, or an attribute of it or of a handle."""
 
@@ -152,7 +159,7 @@ class Grad(msgspec.Struct, frozen=True, tag=True):
     grad_outputs: list[Value]
 
 
-Ask = Run | Call | Get | Items | Grad
+Ask = Run | Call | Calls | Get | Items | Grad
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -221,6 +228,12 @@ class Undefined(msgspec.Struct, frozen=True, tag=True):
     name: Name
 
 
+class Several(msgspec.Struct, frozen=True, tag=True):
+    """What came of `Calls`: a reply to each. The whole reply's blob number n, from 0, holds those of the n-th."""
+
+    replies: Annotated[list[Reply], Meta(max_length=MAX_CALLS)]
+
+
 class Reply(msgspec.Struct, frozen=True):
     """One reply.
 
@@ -229,7 +242,7 @@ class Reply(msgspec.Struct, frozen=True):
     """
 
     seq: int
-    outcome: Returned | Raised | Undefined
+    outcome: Returned | Raised | Undefined | Several
     attrs: Annotated[list[Attr], Meta(max_length=MAX_ATTRS)] = []
     changed: list[int] = []
     printed: Text = ""
@@ -306,7 +319,7 @@ def decode(control: bytes, kind: type[T]) -> T:
         raise WireError(f"not a {kind.__name__}: {type(error).__name__}") from None
 
 
-def split(blobs: bytearray, table: list[tuple[int, int]]) -> dict[int, memoryview]:
+def split(blobs: bytearray | memoryview, table: list[tuple[int, int]]) -> dict[int, memoryview]:
     """The blobs by storage number. Raises `WireError` when the table does not fit the bytes."""
     if len(table) > MAX_BLOB_COUNT or any(size < 0 for _, size in table):
         raise WireError("bad blob table")

@@ -8,6 +8,7 @@ import __future__
 
 import ast
 import contextlib
+import functools
 import importlib
 import inspect
 import io
@@ -19,7 +20,7 @@ import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -34,6 +35,7 @@ from grader.sandbox.watch import Watch
 from grader.sandbox.wire import (
     MAX_ITEMS,
     Call,
+    Calls,
     Get,
     Grad,
     Hello,
@@ -45,6 +47,7 @@ from grader.sandbox.wire import (
     Request,
     Returned,
     Run,
+    Several,
     Source,
     Start,
     Undefined,
@@ -211,37 +214,72 @@ class Session:
 
     def handle(self, request: Request, blobs: dict[int, memoryview]) -> tuple[Reply, list[memoryview]]:
         """One request, one reply; whatever the student's code raises is in the reply."""
-        codec, ask = self.codec, request.ask
+        ask = request.ask
         if request.begin is not None:
             self._begin(request.begin)
-        codec.receive(blobs)
+        self.codec.receive(blobs)
+        if isinstance(ask, Calls):
+            return self._several(ask.calls, request)
+        watch = Watch() if isinstance(ask, Call) and ask.watch else None
+        return self._reply(request.seq, lambda: self._do(ask, request, watch), watch, silent=isinstance(ask, Run))
+
+    def _several(self, calls: list[Call], request: Request) -> tuple[Reply, list[memoryview]]:
+        """A reply to each call, together; one to all when not even the arguments can be made."""
+        try:
+            given = self._given(calls, request)
+        except Exception as error:
+            return Reply(request.seq, self._raised(error)), []
+        parts = []
+        for call, (args, kwargs) in zip(calls, given, strict=True):
+            watch = Watch() if call.watch else None
+            parts.append(self._reply(0, functools.partial(self._call, call, args, kwargs, watch), watch))
+        joined = [memoryview(b"".join(blobs)) for _, blobs in parts]
+        table = [(number, len(blob)) for number, blob in enumerate(joined)]
+        return Reply(request.seq, Several([reply for reply, _ in parts]), blobs=table), joined
+
+    def _reply(
+        self, seq: int, act: Callable[[], object], watch: Watch | None, silent: bool = False
+    ) -> tuple[Reply, list[memoryview]]:
+        """What came of ``act``, and what ``watch`` saw meanwhile; ``silent``: attributes are not told."""
+        codec = self.codec
         codec.begin_message()
-        watch: Watch | None = None
         changed: list[int] = []
         try:
-            if isinstance(ask, Call):
-                args, kwargs, target = self._prepare(ask, request)
-                watch = Watch() if ask.watch else None
-                with watch or contextlib.nullcontext():
-                    value = target(*args, **kwargs)
-            else:
-                value = self._do(ask, request)
+            value = act()
             changed = codec.changed()  # before anything is encoded, and so known to the other side
             outcome: Returned | Raised | Undefined = Returned(codec.encode(value))
         except _Undefined as error:
-            outcome = Undefined(error.name)
+            watch, outcome = None, Undefined(error.name)
         except BaseException as error:
             outcome = self._raised(error)
-        attrs = [] if isinstance(ask, Run) else list(codec.new_attrs())
+        attrs = [] if silent else list(codec.new_attrs())
         printed, cut = self.out.take()
         table = [(number, len(blob)) for number, blob in codec.outgoing.items()]
-        reply = Reply(
-            request.seq, outcome, attrs, changed, printed, cut, watch.seen if watch else None, table
-        )  # fmt: skip
+        reply = Reply(seq, outcome, attrs, changed, printed, cut, watch.seen if watch else None, table)
         return reply, list(codec.outgoing.values())
 
-    def _do(self, ask: wire.Ask, request: Request) -> object:
+    def _given(self, calls: list[Call], request: Request) -> list[tuple[list[Any], dict[str, Any]]]:
+        """The arguments of each call."""
+        given = [
+            (
+                [self.codec.decode(value) for value in call.args],
+                {name: self.codec.decode(value) for name, value in call.kwargs.items()},
+            )
+            for call in calls
+        ]
+        self.codec.set_attrs(request.attrs)  # after the arguments, which they may be set on
+        return given
+
+    def _call(self, call: Call, args: list[Any], kwargs: dict[str, Any], watch: Watch | None) -> object:
+        target = self._resolve(call.base, call.attrs)
+        with watch or contextlib.nullcontext():
+            return target(*args, **kwargs)
+
+    def _do(self, ask: wire.Ask, request: Request, watch: Watch | None) -> object:
         match ask:
+            case Call():
+                [(args, kwargs)] = self._given([ask], request)
+                return self._call(ask, args, kwargs, watch)
             case Run(source, label, only):
                 self._run(source, label, only)
                 return None
@@ -299,12 +337,6 @@ class Session:
                     raise
                 raise _Undefined(name) from None
         return value
-
-    def _prepare(self, ask: Call, request: Request) -> tuple[list[Any], dict[str, Any], Any]:
-        args = [self.codec.decode(value) for value in ask.args]
-        kwargs = {name: self.codec.decode(value) for name, value in ask.kwargs.items()}
-        self.codec.set_attrs(request.attrs)  # after the arguments, which they may be set on
-        return args, kwargs, self._resolve(ask.base, ask.attrs)
 
     def _grad(self, ask: Grad) -> list[torch.Tensor | None]:
         outputs, inputs, grads = (

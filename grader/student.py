@@ -337,9 +337,8 @@ class Student:
         """Read the replies to several calls, one after the other; None where they are too large for one message."""
         match reply.outcome:
             case Several(parts) if len(parts) == len(lasts) and blobs.keys() == set(range(len(lasts))):
-                return [
-                    self._open_part(*part, blobs[number]) for number, part in enumerate(zip(lasts, parts, strict=False))
-                ]
+                numbered = zip(lasts, parts, range(len(parts)), strict=True)
+                return [self._open_part(last, part, blobs[number]) for last, part, number in numbered]
             case Raised():  # not even the arguments could be made
                 return [self._open(reply, blobs)] * len(lasts)
             case Returned(Unsupported()):

@@ -1,0 +1,202 @@
+"""Several calls in one turn: the same as a loop around single calls, whatever the answer does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+import torch
+
+from grader.attempt import Attempt
+from grader.findings import CheckFailed, Mismatch, StudentDied, StudentMissing, StudentRaised, StudentTimeout
+from grader.notebook import RunCell, Submission
+from grader.sandbox.client import Engine, Limits
+from grader.sandbox.wire import MAX_CALLS, Calls, Known, Raised, Reply, Request, Returned, Several, TensorV
+from grader.source import to_python
+from grader.student import Handle, Student
+
+
+class Scripted:
+    """A worker that answers requests for several calls as it was told."""
+
+    def __init__(self, answer: Callable[[Request], Reply], blobs: dict[int, bytes] | None = None) -> None:
+        self.answer, self.blobs = answer, blobs or {}
+        self.ended = False
+
+    def request(self, request: Request, blobs: Any, limits: Limits) -> tuple[Reply, dict[int, memoryview]]:
+        if not isinstance(request.ask, Calls):
+            return Reply(request.seq, Returned(None)), {}
+        return self.answer(request), {number: memoryview(blob) for number, blob in self.blobs.items()}
+
+    def end(self) -> None:
+        self.ended = True
+
+
+def student_of(source: str, start: Callable[[], Any], limits: Limits | None = None) -> Student:
+    """A check of ``answer`` has begun, on a notebook of one cell."""
+    cell = RunCell("cell 1", source, to_python(source) or "", "answer", "answer")
+    attempt = Attempt(Submission((cell,), {"answer": 1}, {"answer": source}), start, limits or Limits())
+    student = Student(attempt, {"answer": ["x", "y"]})
+    student.begin("answer", 1, attempt)
+    return student
+
+
+@pytest.fixture
+def answered(engine: Engine):
+    """A `Student` of a notebook's source, confined; again and again, until the test is over."""
+    made = []
+
+    def make(source: str, limits: Limits | None = None) -> Student:
+        student = student_of(source, engine.worker, limits)
+        made.append(student)
+        return student
+
+    yield make
+    for student in made:
+        student._attempt.drop()
+
+
+def told(student: Student, results: Iterable[tuple[Any, Any]]) -> list[Any]:
+    """All that a check can see of calls, up to the first that fails it."""
+    seen: list[Any] = []
+    try:
+        for case, result in results:
+            set_on = [{name: plain(value) for name, value in vars(tensor).items()} for tensor in case]
+            seen.append((plain(result), set_on, student.last and student.last.printed))
+    except CheckFailed as failed:
+        finding = failed.finding
+        seen.append((type(failed), finding.code, finding.facts, finding.frames, student.last and student.last.printed))
+    return seen
+
+
+def plain(value: Any) -> Any:
+    """Something that compares."""
+    if isinstance(value, torch.Tensor):
+        return value.dtype, value.tolist()
+    if isinstance(value, (list, tuple)):
+        return type(value), [plain(item) for item in value]
+    if isinstance(value, dict):
+        return [(key, plain(item)) for key, item in value.items()]
+    return value.type_text if isinstance(value, Handle) else value
+
+
+ANSWERS = {
+    "right": "def answer(x, y): return x + y",
+    "a gradient": "def answer(x, y): x.g = 2 * y; y.g = x.g",
+    "one buffer": "import torch\nbuffer = torch.zeros(3)\ndef answer(x, y): return buffer.copy_(x).add_(y)",
+    "its own argument": "def answer(x, y): return x",
+    "an argument kept": "kept = []\ndef answer(x, y):\n    kept.append(x)\n    return kept[0] + y",
+    "counts": "calls = 0\ndef answer(x, y):\n    global calls\n    calls += 1\n    return calls",
+    "changes its input": "def answer(x, y): return x.mul_(2) if y[0] > 2 else x",
+    "raises now and then": "def answer(x, y):\n    if y[0] > 2: raise KeyError(int(y[0]))\n    return y",
+    "prints": "def answer(x, y): print('so', float(y[0])); return y",
+    "is missing": "other = 1",
+    "is a stub": "def answer(x, y): raise NotImplementedError",
+    "random": "import torch\ndef answer(x, y): return torch.rand(3)",
+    "is no function": "answer = 3",
+    "a list of tensors": "def answer(x, y): return [x, {'y': y * 1}, (x, x)]",
+    "a generator": "def answer(x, y): yield x",
+}
+
+
+def cases() -> list[tuple[torch.Tensor, torch.Tensor]]:
+    shared = torch.arange(3.0)
+    return [(shared, torch.full((3,), float(number))) for number in range(5)]
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_calls_together_are_as_one_after_the_other(name, answered):
+    single, several = answered(ANSWERS[name]), answered(ANSWERS[name])
+    one_by_one = told(single, ((case, single.answer(*case)) for case in cases()))
+    assert told(several, several.each("answer", cases())) == one_by_one
+    assert len(one_by_one) == 1 if name in ("is missing", "is a stub", "is no function") else len(one_by_one) > 3
+    assert [given.attrs.keys() for given in several.given] == [given.attrs.keys() for given in single.given]
+    assert [given.changed for given in several.given] == [given.changed for given in single.given]
+
+
+def test_what_is_set_by_a_later_call_is_not_there_yet(answered):
+    x = torch.zeros(2)
+    seen = [float(case[0].g) for case, _ in answered("def answer(x, y): x.g = y").each("answer", [(x, 1.0), (x, 2.0)])]
+    assert seen == [1.0, 2.0]
+
+
+def test_more_cases_than_go_into_one_message(answered):
+    student = answered("def answer(x): return 2 * x")
+    numbers = list(range(2 * MAX_CALLS + 3))
+    assert [result for _, result in student.each("answer", ((n,) for n in numbers))] == [2 * n for n in numbers]
+    assert list(student.each("answer", [])) == []
+
+
+def test_answers_too_large_for_one_message_come_one_by_one(answered):
+    student = answered("import torch\ndef answer(n): return torch.ones(n, 1 << 10)")
+    sizes = [5 << 10, 6 << 10, 7 << 10, 3]  # of 4 KB: together more than a message holds
+    assert [len(result) for _, result in student.each("answer", [(n,) for n in sizes])] == sizes
+
+
+def test_calls_that_must_raise(answered):
+    student = answered("def answer(x):\n    if x < 3: raise ValueError(f'{x}, too small')\n    return x")
+    assert [raised.text for _, raised in student.raises_each("answer", [(1,), (2,)])] == [
+        "1, too small",
+        "2, too small",
+    ]
+    with pytest.raises(Mismatch) as error:
+        list(student.raises_each("answer", [(1,), (4,)]))
+    assert error.value.finding.code == "did_not_raise"
+    with pytest.raises(StudentMissing):
+        list(answered("").raises_each("answer", [(1,)]))
+
+
+def test_a_process_that_ends_in_one_of_the_calls(answered):
+    student = answered("import os\ndef answer(x):\n    if x == 3: os._exit(5)\n    return x")
+    with pytest.raises(StudentDied):
+        list(student.each("answer", [(n,) for n in range(5)]))
+    assert student.last is None  # nobody knows which of them it was
+    student.begin("answer", 1, student._attempt)
+    assert [result for _, result in student.each("answer", [(1,), (2,)])] == [1, 2]
+
+
+def test_calls_that_never_end(answered):
+    student = answered("def answer(x):\n    while x: pass\n    return x", Limits(0.2, 1.0))
+    with pytest.raises(StudentTimeout):
+        list(student.each("answer", [(0,), (1,), (2,)]))
+
+
+def test_what_runs_is_watched_call_by_call(answered):
+    student = answered("import torch\ndef answer(x): return torch.relu(x) if x.sum() > 0 else x.clamp(min=0)")
+    with student.watching() as watched:
+        list(student.each("answer", [(torch.ones(2),), (-torch.ones(2),)]))
+    assert {"torch.relu", "torch.Tensor.clamp"} <= set(watched.seen.functions)
+
+
+ONE = TensorV(-1, "tensor", "float32", [1], [1], 0, -1, False)
+EMPTY = Reply(0, Returned(1.0))
+LIES = {
+    "one answer to several calls": (Returned(1.0), {}),
+    "fewer answers": (Several([EMPTY]), {0: b""}),
+    "no bytes": (Several([EMPTY] * 2), {}),
+    "other numbers": (Several([EMPTY] * 2), {5: b"", 7: b""}),
+    "a table that does not fit": (Several([Reply(0, Returned(ONE), blobs=[(-1, 4)])] * 2), {0: b"", 1: b"1234"}),
+    "a tensor of the next answer": (
+        Several([Reply(0, Returned(Known(-1))), EMPTY]),
+        {0: b"", 1: b""},
+    ),
+    "answers in an answer": (Several([Reply(0, Several([]))] * 2), {0: b"", 1: b""}),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_worker_that_lies_about_several_calls_is_ended(lie):
+    outcome, blobs = LIES[lie]
+    worker = Scripted(lambda request: Reply(request.seq, outcome), blobs)
+    student = student_of("def answer(x): return x", lambda: worker)
+    with pytest.raises(StudentDied) as error:
+        list(student.each("answer", [(1,), (2,)]))
+    assert error.value.finding.code == "protocol"
+    assert worker.ended
+
+
+def test_arguments_that_cannot_be_made_fail_the_first_call():
+    worker = Scripted(lambda request: Reply(request.seq, Raised("TypeError", ["TypeError"], "no", [])))
+    with pytest.raises(StudentRaised):
+        list(student_of("def answer(x): return x", lambda: worker).each("answer", [(1,), (2,)]))

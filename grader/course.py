@@ -24,7 +24,12 @@ REREAD = re.compile(r"^(?:Read again: |重读：)(.+?)[.。]?$", re.MULTILINE)
 # What is loaded only at its first use, which takes a fraction of a second, and how a notebook that uses it reads.
 # Torch's optimizers load its compiler at their first step: that takes longest by far.
 _COMPILER = "torch._dynamo"
-LATE = {"matplotlib.pyplot": "plt", "torch.distributed.tensor": "assert_close", _COMPILER: "optim"}
+LATE = {
+    "matplotlib.pyplot": "plt",
+    "torch.distributed.tensor": "assert_close",
+    "torch.fx.experimental.symbolic_shapes": ".backward(torch",  # a gradient that is given is looked at by it
+    _COMPILER: "optim",
+}
 
 
 class CourseError(Told):

@@ -8,6 +8,7 @@ a submission, the fork server starts first, and both load it at the same time.
 from __future__ import annotations
 
 import contextlib
+import gc
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from grader.course import Assignment, Course, CourseError
 from grader.engines import Warm
 from grader.languages import LANGUAGES, chosen
 from grader.nbfile import load
-from grader.notebook import Problem, read_path
 from grader.sentences import N_, sentence
 
 
@@ -41,9 +41,12 @@ def pytest_configure(config: pytest.Config) -> None:
     warm = next((one for one in config.pluginmanager.get_plugins() if isinstance(one, Warm)), mine)
     data = load(found[1])
     engine = warm.engine(found[0], data.decode(errors="replace") if isinstance(data, bytes) else "")
+    gc.disable()  # torch makes little garbage while it loads, and to look for it again and again takes a fifth of it
     from grader.ownrun import OwnRun
 
     config.pluginmanager.import_plugin("grader.plugin")
+    gc.freeze()  # nor is there any to be found in it at the end
+    gc.enable()
     config.pluginmanager.register(OwnRun(config, *found, engine), "grader-own-run")
 
 
@@ -105,6 +108,8 @@ def _assignment(course: Course, path: Path) -> tuple[Assignment, bool]:
 
 def _answered(path: Path, assignment: Assignment) -> int:
     """How many of the assignment's exercises a notebook holds a cell of."""
+    from grader.notebook import Problem, read_path  # brings IPython: where names tell, the fork server starts before it
+
     submission = read_path(path, assignment)
     return 0 if isinstance(submission, Problem) else sum(map(bool, submission.sources.values()))
 

@@ -119,6 +119,7 @@ class Engine:
         self._control: socket.socket | None = None
         self._ready = False
         self._count = 0
+        self._alive: set[int] = set()  # workers
 
     def __enter__(self) -> Engine:
         return self
@@ -132,8 +133,9 @@ class Engine:
             self._control.close()
             self._control = None
         if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(5)
+            if self._alive:  # it ends them first, and then the folder that they write to is removed
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(5)
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -175,6 +177,7 @@ class Engine:
         finally:
             os.close(theirs_in)
             os.close(theirs_out)
+        self._alive.add(pid)
         worker = Worker(self, pid, ours_in, ours_out, folder)
         self._check(worker)
         return worker
@@ -197,6 +200,7 @@ class Engine:
 
     def end(self, pid: int) -> int | None:
         """Kill and reap a worker. Its wait status, None when the zygote is gone, and the worker with it."""
+        self._alive.discard(pid)
         try:
             return self._order(Order(end=pid)).status
         except (OSError, EOFError, EngineError, msgspec.DecodeError):
@@ -256,6 +260,7 @@ class Engine:
             self._control.close()
         self._process = self._control = None
         self._ready = False
+        self._alive.clear()
 
 
 class Worker:

@@ -9,6 +9,7 @@ import __future__
 import ast
 import contextlib
 import functools
+import gc
 import importlib
 import inspect
 import io
@@ -76,7 +77,7 @@ _shell: Shell | None = None
 
 
 def warm(modules: Sequence[str] = ()) -> None:
-    """Import and run once what notebooks need, so that no fork pays for it: late imports, a shell, ``modules``."""
+    """Import and run once what notebooks need, so that no fork pays for it: a shell, late imports, ``modules``."""
     global _shell
     torch.set_num_threads(1)
     # No thread can be started after confinement, and OpenMP ends the process when it cannot.
@@ -86,7 +87,6 @@ def warm(modules: Sequence[str] = ()) -> None:
     x = torch.randn(1, 1, 4, 4, requires_grad=True)
     torch.nn.functional.conv2d(x, torch.randn(1, 1, 2, 2)).sum().backward()
     (torch.nn.functional.unfold(x, 2).sum() + torch.nn.Linear(4, 2)(x).sum()).backward()
-    (2 * x).backward(x.detach())  # a gradient that is given is looked at by modules that nothing else loads
     torch.save(a, saved := io.BytesIO())
     torch.load(io.BytesIO(saved.getvalue()))
     _ = repr(a)
@@ -95,13 +95,19 @@ def warm(modules: Sequence[str] = ()) -> None:
     _ = watch.seen
     _shell = build()
     for name in modules:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    if plt := sys.modules.get("matplotlib.pyplot"):
+        load(name)
+    run_cell(Runner(_shell), "import math\nx = [1]\nfor i in x: pass", "warm")
+    gc.freeze()  # the reset looks for garbage, of which libraries leave little
+    _shell.reset(new_session=False)  # type: ignore[no-untyped-call]
+
+
+def load(module: str) -> None:
+    """Import what some notebooks use, if it is there."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module(module)
+    if module == "matplotlib.pyplot" and (plt := sys.modules.get(module)):
         plt.switch_backend("agg")
         plt.close(plt.figure())
-    run_cell(Runner(_shell), "import math\nx = [1]\nfor i in x: pass", "warm")
-    _shell.reset(new_session=False)  # type: ignore[no-untyped-call]
 
 
 class Printed(io.TextIOBase):

@@ -25,10 +25,10 @@ def test_all_greater(student):
     只有当 `a` 的每个元素都大于 `b` 中对应的元素时才是 True；相等不算大于。
     """
     b = torch.tensor([1.0, -2.0, 3.0, 0.5])
-    assert_equal(truth(student.all_greater(b + 1, b)), True)
-    assert_equal(truth(student.all_greater(torch.tensor([2.0, -1.0, 2.9, 1.0]), b)), False)
-    assert_equal(truth(student.all_greater(torch.tensor([2.0, -2.0, 4.0, 1.0]), b)), False)
-    assert_equal(truth(student.all_greater(b - 1, b)), False)
+    one_less, one_equal = torch.tensor([2.0, -1.0, 2.9, 1.0]), torch.tensor([2.0, -2.0, 4.0, 1.0])
+    answers = student.each("all_greater", [(b + 1, b), (one_less, b), (one_equal, b), (b - 1, b)])
+    for (_, answer), expected in zip(answers, (True, False, False, False), strict=True):
+        assert_equal(truth(answer), expected)
 
 
 @pytest.mark.exercise("all_greater", points=0.25)
@@ -63,9 +63,9 @@ def test_normalize_images_when_every_axis_is_three(student, randn):
     三张图像、高 3、宽 3：归一化的仍然是通道。
     """
     mean, std = torch.tensor([1.0, -0.5, 3.0]), torch.tensor([2.0, 0.5, 1.25])
-    for bs, h, w in ((3, 3, 3), (2, 4, 3), (3, 2, 5), (1, 3, 4)):
-        x = randn(bs, 3, h, w)
-        assert_close(student.normalize_images(x, mean, std), normalized(x, mean, std))
+    cases = [(randn(bs, 3, h, w), mean, std) for bs, h, w in ((3, 3, 3), (2, 4, 3), (3, 2, 5), (1, 3, 4))]
+    for case, out in student.each("normalize_images", cases):
+        assert_close(out, normalized(*case))
 
 
 @pytest.mark.exercise("normalize_images", points=0.25)

@@ -34,9 +34,8 @@ def test_mse(student, randn):
 
     差的平方的平均值：一个 0 阶的数。
     """
-    for bs in (5, 2, 8):
-        output, targ = randn(bs, 1), randn(bs)
-        assert_close(student.mse(output, targ), F.mse_loss(output.squeeze(-1), targ))
+    for (output, targ), loss in student.each("mse", [(randn(bs, 1), randn(bs)) for bs in (5, 2, 8)]):
+        assert_close(loss, F.mse_loss(output.squeeze(-1), targ))
 
 
 @pytest.mark.exercise("mse", points=0.5)

@@ -47,7 +47,8 @@ def test_activation_std_seed(student):
 
     同一个种子给出同样的结果，不同的种子给出不同的结果。
     """
-    results = [number(student.activation_std(0.1, 5, 64, seed)) for seed in (1, 2, 1)]
+    cases = [(0.1, 5, 64, seed) for seed in (1, 2, 1)]
+    results = [number(std) for _, std in student.each("activation_std", cases)]
     for result in results:
         assert_magnitude(result, 0.328)
     if results[0] != results[2]:
@@ -62,8 +63,9 @@ def test_init_scale(student):
 
     后面有 ReLU 的层和没有 ReLU 的层各自的缩放系数。
     """
-    for n_in, relu, expected in ((100, False, 0.1), (50, True, 0.2), (4, False, 0.5), (8, True, 0.5)):
-        assert_close(number(student.init_scale(n_in, relu)), expected)
+    scales = student.each("init_scale", [(100, False), (50, True), (4, False), (8, True)])
+    for (_, scale), expected in zip(scales, (0.1, 0.2, 0.5, 0.5), strict=True):
+        assert_close(number(scale), expected)
 
 
 @pytest.mark.exercise("init_scale", points=0.25)

@@ -16,9 +16,9 @@ def test_matmul_loops(student, randn):
 
     [n, k] 乘 [k, m] 得到 [n, m]：每个元素是 `a` 的一行与 `b` 的一列相乘再求和。
     """
-    for n, k, m in SHAPES:
-        a, b = randn(n, k), randn(k, m)
-        assert_close(student.matmul_loops(a, b), a @ b)
+    cases = [(randn(n, k), randn(k, m)) for n, k, m in SHAPES]
+    for (a, b), out in student.each("matmul_loops", cases):
+        assert_close(out, a @ b)
 
 
 @pytest.mark.exercise("matmul_loops", points=0.5)
@@ -56,9 +56,9 @@ def test_matmul_elementwise(student, randn):
 
     [n, k] 乘 [k, m] 得到 [n, m]：每个元素是 `a` 的一行与 `b` 的一列相乘再求和。
     """
-    for n, k, m in SHAPES:
-        a, b = randn(n, k), randn(k, m)
-        assert_close(student.matmul_elementwise(a, b), a @ b)
+    cases = [(randn(n, k), randn(k, m)) for n, k, m in SHAPES]
+    for (a, b), out in student.each("matmul_elementwise", cases):
+        assert_close(out, a @ b)
 
 
 @pytest.mark.exercise("matmul_elementwise", points=0.5)
@@ -95,9 +95,9 @@ def test_matmul_broadcast(student, randn):
 
     [n, k] 乘 [k, m] 得到 [n, m]：每个元素是 `a` 的一行与 `b` 的一列相乘再求和。
     """
-    for n, k, m in SHAPES:
-        a, b = randn(n, k), randn(k, m)
-        assert_close(student.matmul_broadcast(a, b), a @ b)
+    cases = [(randn(n, k), randn(k, m)) for n, k, m in SHAPES]
+    for (a, b), out in student.each("matmul_broadcast", cases):
+        assert_close(out, a @ b)
 
 
 @pytest.mark.exercise("matmul_broadcast", points=0.5)
@@ -134,10 +134,10 @@ def test_matmul_einsum(student, randn):
 
     [n, k] 乘 [k, m] 得到 [n, m]，float32 和 float64 都一样。
     """
-    for n, k, m in SHAPES:
-        for dtype in (torch.float32, torch.float64):
-            a, b = randn(n, k, dtype=dtype), randn(k, m, dtype=dtype)
-            assert_close(student.matmul_einsum(a, b), a @ b)
+    dtypes = (torch.float32, torch.float64)
+    cases = [(randn(n, k, dtype=dtype), randn(k, m, dtype=dtype)) for n, k, m in SHAPES for dtype in dtypes]
+    for (a, b), out in student.each("matmul_einsum", cases):
+        assert_close(out, a @ b)
 
 
 @pytest.mark.exercise("matmul_einsum", points=0.25)

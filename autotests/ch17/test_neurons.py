@@ -15,9 +15,10 @@ def test_neuron_is_weighted_sum_plus_bias(student):
 
     输入的加权和，再加一次偏置；负的和保持为负。
     """
-    assert_close(student.neuron([1.0, 2.0, 3.0], [0.5, -1.0, 2.0], 0.25), 4.75)
-    assert_close(student.neuron([2.0, -1.0], [-3.0, 4.0], 1.5), -8.5)
-    assert_close(student.neuron([1, 2, 0, 4], [3, -1, 7, 2], -5), 4)
+    floats = ([1.0, 2.0, 3.0], [0.5, -1.0, 2.0], 0.25), ([2.0, -1.0], [-3.0, 4.0], 1.5)
+    outs = student.each("neuron", [*floats, ([1, 2, 0, 4], [3, -1, 7, 2], -5)])
+    for (_, out), expected in zip(outs, (4.75, -8.5, 4), strict=True):
+        assert_close(out, expected)
 
 
 @pytest.mark.exercise("neuron", points=0.25)

@@ -58,9 +58,9 @@ def test_broadcast_shape_of_one_rank(student):
 
     两个阶数相同的形状：大小为 1 的轴被扩展。
     """
-    assert_equal(student.broadcast_shape((2, 3), (2, 3)), (2, 3))
-    assert_equal(student.broadcast_shape((4, 1), (1, 5)), (4, 5))
-    assert_equal(student.broadcast_shape((2, 1, 4), (2, 3, 1)), (2, 3, 4))
+    cases = ((2, 3), (2, 3)), ((4, 1), (1, 5)), ((2, 1, 4), (2, 3, 1))
+    for (_, shape), expected in zip(student.each("broadcast_shape", cases), ((2, 3), (4, 5), (2, 3, 4)), strict=True):
+        assert_equal(shape, expected)
 
 
 @pytest.mark.exercise("broadcast_shape", points=0.25)

@@ -69,9 +69,9 @@ def test_mse_lin_grads_of_small_batches(student, randn):
 
     批次大小为 1 或 2、只有一个隐藏单元时也正确。
     """
-    for bs, n_hidden in ((1, 3), (2, 4), (5, 1), (1, 1)):
-        tensors = last_layer(randn, bs, n_hidden)
-        assert_close(student.mse_lin_grads(*tensors), gradients(*tensors))
+    cases = [last_layer(randn, bs, n_hidden) for bs, n_hidden in ((1, 3), (2, 4), (5, 1), (1, 1))]
+    for tensors, got in student.each("mse_lin_grads", cases):
+        assert_close(got, gradients(*tensors))
 
 
 @pytest.mark.exercise("mse_lin_grads", points=0.5)
@@ -80,12 +80,11 @@ def test_mse_lin_grads_of_any_tensors(student, randn):
 
     对任何浮点 dtype 和内存布局都正确，无论是否需要梯度。
     """
-    tensors = last_layer(randn, 6, 3, torch.float64)
-    assert_close(student.mse_lin_grads(*tensors), gradients(*tensors))
+    double = last_layer(randn, 6, 3, torch.float64)
     views = [randn(3, 5).t(), randn(6, 2)[::2, :1], randn(4)[2:3], randn(10)[::2]]
-    assert_close(student.mse_lin_grads(*views), gradients(*views))
     leaves = [t.requires_grad_() for t in last_layer(randn, 4, 2)]
-    assert_close(student.mse_lin_grads(*leaves), gradients(*leaves))
+    for tensors, got in student.each("mse_lin_grads", [double, views, leaves]):
+        assert_close(got, gradients(*tensors))
 
 
 @pytest.mark.exercise("mse_lin_grads", points=0.25)

@@ -26,7 +26,7 @@ def test_all_greater_for_any_tensors(student, randn):
 
     对任何阶数、大小、dtype 和内存布局都正确。
     """
-    cases = [
+    tensors = [
         randn(1),
         randn(1)[0],
         randn(2, 3, 4),
@@ -34,14 +34,16 @@ def test_all_greater_for_any_tensors(student, randn):
         randn(4, 3).t(),
         randn(6, 6)[::2, 1::2],
     ]
-    cases += [torch.tensor([[3, -1], [0, 7]]), randn(3, 2).requires_grad_()]
-    for a in cases:
+    tensors += [torch.tensor([[3, -1], [0, 7]]), randn(3, 2).requires_grad_()]
+    cases = []
+    for a in tensors:
         lower = a.detach() - 1
         one_equal = lower.clone(memory_format=torch.contiguous_format)
         one_equal.view(-1)[-1] = a.detach().reshape(-1)[-1]
-        assert_equal(truth(student.all_greater(a, lower)), True)
-        assert_equal(truth(student.all_greater(a, one_equal)), False)
-        assert_equal(truth(student.all_greater(lower, a)), False)
+        cases += [(a, lower), (a, one_equal), (lower, a)]
+    answers = student.each("all_greater", cases)
+    for (_, answer), expected in zip(answers, (True, False, False) * len(tensors), strict=True):
+        assert_equal(truth(answer), expected)
 
 
 @pytest.mark.exercise("normalize_images", points=0.25)
@@ -51,9 +53,9 @@ def test_normalize_images_of_any_size(student, randn):
     对任何批次大小、高度和宽度都正确。
     """
     mean, std = randn(3), randn(3).abs() + 0.5
-    for bs, h, w in ((1, 1, 1), (1, 3, 3), (3, 1, 4), (2, 5, 1), (5, 3, 7)):
-        x = randn(bs, 3, h, w)
-        assert_close(student.normalize_images(x, mean, std), normalized(x, mean, std))
+    sizes = (1, 1, 1), (1, 3, 3), (3, 1, 4), (2, 5, 1), (5, 3, 7)
+    for case, out in student.each("normalize_images", [(randn(bs, 3, h, w), mean, std) for bs, h, w in sizes]):
+        assert_close(out, normalized(*case))
 
 
 @pytest.mark.exercise("normalize_images", points=0.25)
@@ -63,12 +65,11 @@ def test_normalize_images_of_views_and_parameters(student, randn):
     对任何 dtype 和内存布局都正确，无论是否需要梯度。
     """
     mean, std = randn(3, dtype=torch.float64), randn(3, dtype=torch.float64).abs() + 0.5
-    x = randn(2, 4, 5, 3, dtype=torch.float64).permute(0, 3, 1, 2)
-    assert_close(student.normalize_images(x, mean, std), normalized(x, mean, std))
-    x, mean, std = randn(4, 3, 6, 4)[::2, :, ::2], randn(6)[::2], randn(6)[1::2].abs() + 0.5
-    assert_close(student.normalize_images(x, mean, std), normalized(x, mean, std))
-    x, mean = randn(2, 3, 2, 3).requires_grad_(), randn(3).requires_grad_()
-    assert_close(student.normalize_images(x, mean, std), normalized(x, mean, std).detach())
+    double = randn(2, 4, 5, 3, dtype=torch.float64).permute(0, 3, 1, 2), mean, std
+    views = randn(4, 3, 6, 4)[::2, :, ::2], randn(6)[::2], randn(6)[1::2].abs() + 0.5
+    leaves = randn(2, 3, 2, 3).requires_grad_(), randn(3).requires_grad_(), views[2]
+    for case, out in student.each("normalize_images", [double, views, leaves]):
+        assert_close(out, normalized(*case).detach())
 
 
 @pytest.mark.exercise("normalize_images", points=0.25)

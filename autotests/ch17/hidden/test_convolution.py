@@ -15,6 +15,7 @@ def test_conv2d_of_any_size(student, randn):
 
     对任何数量的图像和通道、任何大小的图像和卷积核都正确。
     """
+    cases = []
     for x, w in (
         ((1, 1, 4, 4), (1, 1, 1, 1)),
         ((2, 3, 3, 2), (4, 3, 3, 2)),
@@ -23,8 +24,9 @@ def test_conv2d_of_any_size(student, randn):
         ((3, 3, 3, 3), (3, 3, 3, 3)),
     ):
         image, kernel, b = randn(*x), randn(*w), randn(w[0])
-        assert_close(student.conv2d(image, kernel), F.conv2d(image, kernel))
-        assert_close(student.conv2d(image, kernel, b, 1, 1), F.conv2d(image, kernel, b, 1, 1))
+        cases += [(image, kernel), (image, kernel, b, 1, 1)]
+    for case, out in student.each("conv2d", cases):
+        assert_close(out, F.conv2d(*case))
 
 
 @pytest.mark.exercise("conv2d", points=0.5)
@@ -45,12 +47,14 @@ def test_conv2d_of_any_tensors(student, randn):
 
     对任何浮点 dtype 和内存布局都正确，无论是否需要梯度。
     """
+    cases = []
     for dtype in (torch.float32, torch.float64):
         x = randn(2, 6, 5, 3, dtype=dtype).permute(0, 3, 1, 2)
         w, b = randn(3, 2, 4, 3, dtype=dtype).permute(2, 0, 3, 1), randn(8, dtype=dtype)[::2]
-        assert_close(student.conv2d(x, w, b, 2, 1), F.conv2d(x, w, b, 2, 1))
-    x, w, b = randn(2, 4, 10, 6)[:, ::2, ::2], randn(3, 2, 2, 3).requires_grad_(), randn(3).requires_grad_()
-    assert_close(student.conv2d(x, w, b), F.conv2d(x, w, b).detach())
+        cases.append((x, w, b, 2, 1))
+    cases.append((randn(2, 4, 10, 6)[:, ::2, ::2], randn(3, 2, 2, 3).requires_grad_(), randn(3).requires_grad_()))
+    for case, out in student.each("conv2d", cases):
+        assert_close(out, F.conv2d(*case).detach())
 
 
 @pytest.mark.exercise("conv2d", points=0.5)

@@ -38,16 +38,20 @@ def views(randn, *shape, dtype=torch.float32):
     yield randn(*shape, dtype=dtype).requires_grad_()
 
 
+def in_all_forms(randn, *shapes):
+    """Tensors of these shapes, side by side: in both float dtypes, and in all the forms of `views`."""
+    for dtype in (torch.float32, torch.float64):
+        yield from zip(*(views(randn, *shape, dtype=dtype) for shape in shapes), strict=True)
+
+
 @pytest.mark.exercise("mse", points=0.5)
 def test_mse_of_any_tensors(student, randn):
     """Right for any float dtype and memory layout, with and without gradients.
 
     对任何浮点 dtype 和内存布局都正确，无论是否需要梯度。
     """
-    for dtype in (torch.float32, torch.float64):
-        for output, targ in zip(views(randn, 7, 1, dtype=dtype), views(randn, 7, dtype=dtype), strict=True):
-            expected = F.mse_loss(output.detach().squeeze(-1), targ.detach())
-            assert_close(student.mse(output, targ), expected)
+    for (output, targ), loss in student.each("mse", in_all_forms(randn, (7, 1), (7,))):
+        assert_close(loss, F.mse_loss(output.detach().squeeze(-1), targ.detach()))
 
 
 @pytest.mark.exercise("mse", points=0.5)
@@ -56,9 +60,9 @@ def test_mse_agrees_with_the_solution(student, reference, randn):
 
     对各种大小的批次都与参考答案一致。
     """
-    for bs in (1, 3, 4, 33):
-        output, targ = 3 * randn(bs, 1) + 1, 2 * randn(bs)
-        assert_close(student.mse(output, targ), reference.mse(output, targ))
+    cases = [(3 * randn(bs, 1) + 1, 2 * randn(bs)) for bs in (1, 3, 4, 33)]
+    for case, loss in student.each("mse", cases):
+        assert_close(loss, reference.mse(*case))
 
 
 @pytest.mark.exercise("mse_grad", points=0.5)
@@ -67,11 +71,8 @@ def test_mse_grad_of_any_tensors(student, randn):
 
     对任何浮点 dtype 和内存布局都正确，无论是否需要梯度。
     """
-    for dtype in (torch.float32, torch.float64):
-        for inp, targ in zip(views(randn, 5, 1, dtype=dtype), views(randn, 5, dtype=dtype), strict=True):
-            student.mse_grad(inp, targ)
-            expected = 2 * (inp.detach() - targ.detach()[:, None]) / 5
-            assert_gradients([expected], inp=inp)
+    for (inp, targ), _ in student.each("mse_grad", in_all_forms(randn, (5, 1), (5,))):
+        assert_gradients([2 * (inp.detach() - targ.detach()[:, None]) / 5], inp=inp)
 
 
 @pytest.mark.exercise("mse_grad", points=0.5)
@@ -80,12 +81,21 @@ def test_mse_grad_agrees_with_the_solution(student, reference, randn):
 
     对各种大小的批次都与参考答案一致。
     """
-    for bs in (1, 2, 9, 32):
-        inp, targ = randn(bs, 1), randn(bs)
+    for (inp, targ), _ in student.each("mse_grad", [(randn(bs, 1), randn(bs)) for bs in (1, 2, 9, 32)]):
         twin = inp.clone()
-        student.mse_grad(inp, targ)
         reference.mse_grad(twin, targ)
         assert_gradients([twin.g], inp=inp)
+
+
+def assert_relu_grads(student, pairs):
+    """For each ``inp, d``, where ``d`` is ``out.g``: ``inp.g`` is ``d`` where ``inp`` is positive, and 0 elsewhere."""
+    cases = []
+    for inp, d in pairs:
+        out = inp.detach().clamp_min(0)
+        out.g = d
+        cases.append((inp, out))
+    for (inp, d), _ in zip(pairs, student.each("relu_grad", cases), strict=True):
+        assert_gradients([torch.where(inp.detach() > 0, d, torch.zeros_like(d))], inp=inp)
 
 
 @pytest.mark.exercise("relu_grad", points=0.5)
@@ -94,14 +104,13 @@ def test_relu_grad_keeps_shape_and_dtype(student, randn):
 
     无论 `inp` 的形状和 dtype 是什么，`inp.g` 都与它相同。
     """
-    for dtype in (torch.float32, torch.float64):
-        for shape in ((), (1,), (6,), (1, 1), (3, 1, 4)):
-            for sign in (1, -1):
-                inp, d = sign * randn(1, *shape, dtype=dtype)[0].abs(), randn(1, *shape, dtype=dtype)[0]
-                out = inp.clamp_min(0)
-                out.g = d
-                student.relu_grad(inp, out)
-                assert_gradients([torch.where(inp > 0, d, torch.zeros_like(d))], inp=inp)
+    pairs = [
+        (sign * randn(1, *shape, dtype=dtype)[0].abs(), randn(1, *shape, dtype=dtype)[0])
+        for dtype in (torch.float32, torch.float64)
+        for shape in ((), (1,), (6,), (1, 1), (3, 1, 4))
+        for sign in (1, -1)
+    ]
+    assert_relu_grads(student, pairs)
 
 
 @pytest.mark.exercise("relu_grad", points=0.25)
@@ -110,11 +119,8 @@ def test_relu_grad_of_any_tensors(student, randn):
 
     对任何内存布局都正确，无论是否需要梯度。
     """
-    for inp, d in zip(views(randn, 4, 3), views(randn, 4, 3), strict=True):
-        out, d = inp.detach().clamp_min(0), d.detach()
-        out.g = d
-        student.relu_grad(inp, out)
-        assert_gradients([torch.where(inp.detach() > 0, d, torch.zeros_like(d))], inp=inp)
+    pairs = [(inp, d.detach()) for inp, d in zip(views(randn, 4, 3), views(randn, 4, 3), strict=True)]
+    assert_relu_grads(student, pairs)
 
 
 @pytest.mark.exercise("relu_grad", points=0.25)
@@ -138,12 +144,15 @@ def linear_gradients(inp, w, b, d):
     return autograd(lambda inp, w, b: ((inp @ w + b) * d).sum(), inp, w, b)
 
 
-def assert_lin_grad(student, inp, w, b, d):
-    """The three gradients of one linear layer are autograd's."""
-    out = (inp @ w + b).detach()
-    out.g = d.detach()
-    student.lin_grad(inp, out, w, b)
-    assert_gradients(linear_gradients(inp, w, b, d.detach()), inp=inp, w=w, b=b)
+def assert_lin_grads(student, layers):
+    """The three gradients of each linear layer, ``inp, w, b, d``, are autograd's."""
+    cases = []
+    for inp, w, b, d in layers:
+        out = (inp @ w + b).detach()
+        out.g = d.detach()
+        cases.append((inp, out, w, b))
+    for (inp, w, b, d), _ in zip(layers, student.each("lin_grad", cases), strict=True):
+        assert_gradients(linear_gradients(inp, w, b, d.detach()), inp=inp, w=w, b=b)
 
 
 @pytest.mark.exercise("lin_grad", points=0.5)
@@ -152,8 +161,9 @@ def test_lin_grad_of_any_size(student, randn):
 
     对任何批次大小、输入个数和输出个数都正确。
     """
-    for bs, n_in, n_out in ((1, 3, 2), (5, 1, 4), (3, 4, 1), (1, 1, 1), (3, 3, 3), (9, 2, 5)):
-        assert_lin_grad(student, randn(bs, n_in), randn(n_in, n_out), randn(n_out), randn(bs, n_out))
+    sizes = (1, 3, 2), (5, 1, 4), (3, 4, 1), (1, 1, 1), (3, 3, 3), (9, 2, 5)
+    layers = [(randn(bs, n_in), randn(n_in, n_out), randn(n_out), randn(bs, n_out)) for bs, n_in, n_out in sizes]
+    assert_lin_grads(student, layers)
 
 
 @pytest.mark.exercise("lin_grad", points=0.5)
@@ -162,10 +172,7 @@ def test_lin_grad_of_any_tensors(student, randn):
 
     对任何浮点 dtype 和内存布局都正确，无论是否需要梯度。
     """
-    for dtype in (torch.float32, torch.float64):
-        tensors = (views(randn, *shape, dtype=dtype) for shape in ((5, 3), (3, 4), (4,), (5, 4)))
-        for inp, w, b, d in zip(*tensors, strict=True):
-            assert_lin_grad(student, inp, w, b, d)
+    assert_lin_grads(student, list(in_all_forms(randn, (5, 3), (3, 4), (4,), (5, 4))))
 
 
 @pytest.mark.exercise("lin_grad", points=0.5)
@@ -190,11 +197,11 @@ def net(randn, bs, n_in, n_hidden):
     return randn(bs, n_in), randn(bs), randn(n_in, n_hidden), randn(n_hidden), randn(n_hidden, 1), randn(1)
 
 
-def assert_all_gradients(student, inp, targ, w1, b1, w2, b2):
-    """All five gradients of the two-layer net are autograd's."""
-    student.forward_and_backward(inp, targ, w1, b1, w2, b2)
-    expected = autograd(two_layers(targ.detach()), inp, w1, b1, w2, b2)
-    assert_gradients(expected, inp=inp, w1=w1, b1=b1, w2=w2, b2=b2)
+def assert_all_gradients(student, cases):
+    """All five gradients of each two-layer net are autograd's."""
+    for (inp, targ, w1, b1, w2, b2), _ in student.each("forward_and_backward", cases):
+        expected = autograd(two_layers(targ.detach()), inp, w1, b1, w2, b2)
+        assert_gradients(expected, inp=inp, w1=w1, b1=b1, w2=w2, b2=b2)
 
 
 @pytest.mark.exercise("forward_and_backward", points=0.5)
@@ -203,8 +210,8 @@ def test_forward_and_backward_of_any_size(student, randn):
 
     对任何批次大小、输入个数和隐藏层大小都正确。
     """
-    for bs, n_in, n_hidden in ((1, 4, 6), (5, 1, 3), (4, 3, 1), (1, 1, 1), (3, 3, 3), (9, 2, 7)):
-        assert_all_gradients(student, *net(randn, bs, n_in, n_hidden))
+    sizes = (1, 4, 6), (5, 1, 3), (4, 3, 1), (1, 1, 1), (3, 3, 3), (9, 2, 7)
+    assert_all_gradients(student, [net(randn, *size) for size in sizes])
 
 
 @pytest.mark.exercise("forward_and_backward", points=0.5)
@@ -214,9 +221,8 @@ def test_forward_and_backward_again(student, randn):
     用其他数据再算一次会得到新的梯度，而不是累加到旧的梯度上。
     """
     inp, targ, *parameters = net(randn, 6, 3, 4)
-    assert_all_gradients(student, inp, targ, *parameters)
-    assert_all_gradients(student, randn(5, 3), randn(5), *parameters)
-    assert_all_gradients(student, inp, randn(6), *parameters)
+    passes = (inp, targ), (randn(5, 3), randn(5)), (inp, randn(6))
+    assert_all_gradients(student, [(*data, *parameters) for data in passes])
 
 
 @pytest.mark.exercise("forward_and_backward", points=0.5)
@@ -225,10 +231,7 @@ def test_forward_and_backward_of_any_tensors(student, randn):
 
     对任何浮点 dtype 和内存布局都正确，无论是否需要梯度。
     """
-    for dtype in (torch.float32, torch.float64):
-        shapes = ((5, 3), (5,), (3, 4), (4,), (4, 1), (1,))
-        for tensors in zip(*(views(randn, *shape, dtype=dtype) for shape in shapes), strict=True):
-            assert_all_gradients(student, *tensors)
+    assert_all_gradients(student, in_all_forms(randn, (5, 3), (5,), (3, 4), (4,), (4, 1), (1,)))
 
 
 @pytest.mark.exercise("forward_and_backward", points=0.5)

@@ -18,9 +18,9 @@ def test_activation_std_of_any_size(student):
 
     无论缩放系数、层数和大小如何，每次相乘都使标准差乘上同样的倍数。
     """
-    for scale, n_layers, n, seed in ((0.5, 1, 200, 7), (0.3, 6, 96, 8), (0.0625, 8, 144, 9), (2.0, 3, 120, 10)):
-        std = number(student.activation_std(scale, n_layers, n, seed))
-        expected = (scale * sqrt(n)) ** n_layers
+    cases = (0.5, 1, 200, 7), (0.3, 6, 96, 8), (0.0625, 8, 144, 9), (2.0, 3, 120, 10)
+    for (scale, n_layers, n, _), got in student.each("activation_std", cases):
+        std, expected = number(got), (scale * sqrt(n)) ** n_layers
         if not (isfinite(std) and std > 0 and abs(log(std) - log(expected)) <= 0.8):
             raise Mismatch(Finding("wrong", "std_magnitude"))
 
@@ -31,6 +31,6 @@ def test_init_scale_of_any_size(student, reference):
 
     对任何输入个数都正确。
     """
-    for n_in in (1, 3, 784, 10_000):
-        for relu in (True, False):
-            assert_close(number(student.init_scale(n_in, relu)), reference.init_scale(n_in, relu))
+    cases = [(n_in, relu) for n_in in (1, 3, 784, 10_000) for relu in (True, False)]
+    for case, scale in student.each("init_scale", cases):
+        assert_close(number(scale), reference.init_scale(*case))

@@ -33,7 +33,7 @@ def honest_sums(a, b):
     yield (a.double()[:, :, None] * b.double()).sum(1).float()
 
 
-def assert_no_product_in_disguise(multiply, randn):
+def assert_no_product_in_disguise(student, name, randn):
     """Fail when every float32 result has the very bits of ``a @ b``, which adds up in an order of its own.
 
     Which order that is depends on the processor and on the shape: for many small shapes it is the loop's own. A pair
@@ -41,9 +41,9 @@ def assert_no_product_in_disguise(multiply, randn):
     tried), and with too few such pairs nobody is accused.
     """
     telling = same = 0
-    for n, k in ((6, 71), (9, 47)) * 3:
-        a, b = randn(n, k), randn(k, 1)
-        product, got = a @ b, multiply(a, b)
+    cases = [(randn(n, k), randn(k, 1)) for n, k in ((6, 71), (9, 47)) * 3]
+    for (a, b), got in student.each(name, cases):
+        product = a @ b
         assert_close(got, product, rtol=1e-4, atol=1e-4)
         if not any(torch.equal(product, other) for other in honest_sums(a, b)):
             telling += 1
@@ -58,8 +58,8 @@ def test_matmul_loops_of_ones_and_views(student, randn):
 
     对任何大小和内存布局的张量都正确，无论是否需要梯度。
     """
-    for a, b in ones_and_views(randn):
-        assert_close(student.matmul_loops(a, b), (a @ b).detach())
+    for (a, b), out in student.each("matmul_loops", ones_and_views(randn)):
+        assert_close(out, (a @ b).detach())
 
 
 @pytest.mark.exercise("matmul_loops", points=0.25)
@@ -70,8 +70,8 @@ def test_matmul_loops_refuses_every_other_size(student, reference, randn):
     """
     a, b = randn(2, 4), randn(4, 3)
     assert_close(student.matmul_loops(a, b), reference.matmul_loops(a, b))
-    for k, other in ((4, 3), (3, 5), (1, 3), (3, 1)):
-        student.raises("matmul_loops", randn(2, k), randn(other, 3))
+    cases = [(randn(2, k), randn(other, 3)) for k, other in ((4, 3), (3, 5), (1, 3), (3, 1))]
+    list(student.raises_each("matmul_loops", cases))
 
 
 @pytest.mark.exercise("matmul_loops", points=0.25)
@@ -80,7 +80,7 @@ def test_matmul_loops_adds_up_itself(student, randn):
 
     求和由你自己完成，背后没有用矩阵乘法。
     """
-    assert_no_product_in_disguise(student.matmul_loops, randn)
+    assert_no_product_in_disguise(student, "matmul_loops", randn)
 
 
 @pytest.mark.exercise("matmul_elementwise", points=0.25)
@@ -89,8 +89,8 @@ def test_matmul_elementwise_of_ones_and_views(student, randn):
 
     对任何大小和内存布局的张量都正确，无论是否需要梯度。
     """
-    for a, b in ones_and_views(randn):
-        assert_close(student.matmul_elementwise(a, b), (a @ b).detach())
+    for (a, b), out in student.each("matmul_elementwise", ones_and_views(randn)):
+        assert_close(out, (a @ b).detach())
 
 
 @pytest.mark.exercise("matmul_elementwise", points=0.25)
@@ -101,8 +101,8 @@ def test_matmul_elementwise_refuses_every_other_size(student, reference, randn):
     """
     a, b = randn(2, 4), randn(4, 3)
     assert_close(student.matmul_elementwise(a, b), reference.matmul_elementwise(a, b))
-    for k, other in ((4, 3), (3, 5), (1, 3), (3, 1)):
-        student.raises("matmul_elementwise", randn(2, k), randn(other, 3))
+    cases = [(randn(2, k), randn(other, 3)) for k, other in ((4, 3), (3, 5), (1, 3), (3, 1))]
+    list(student.raises_each("matmul_elementwise", cases))
 
 
 @pytest.mark.exercise("matmul_elementwise", points=0.25)
@@ -111,7 +111,7 @@ def test_matmul_elementwise_adds_up_itself(student, randn):
 
     求和由你自己完成，背后没有用矩阵乘法。
     """
-    assert_no_product_in_disguise(student.matmul_elementwise, randn)
+    assert_no_product_in_disguise(student, "matmul_elementwise", randn)
 
 
 @pytest.mark.exercise("matmul_broadcast", points=0.25)
@@ -120,8 +120,8 @@ def test_matmul_broadcast_of_ones_and_views(student, randn):
 
     对任何大小和内存布局的张量都正确，无论是否需要梯度。
     """
-    for a, b in ones_and_views(randn):
-        assert_close(student.matmul_broadcast(a, b), (a @ b).detach())
+    for (a, b), out in student.each("matmul_broadcast", ones_and_views(randn)):
+        assert_close(out, (a @ b).detach())
 
 
 @pytest.mark.exercise("matmul_broadcast", points=0.25)
@@ -132,8 +132,8 @@ def test_matmul_broadcast_refuses_every_other_size(student, reference, randn):
     """
     a, b = randn(2, 4), randn(4, 3)
     assert_close(student.matmul_broadcast(a, b), reference.matmul_broadcast(a, b))
-    for k, other in ((4, 3), (3, 5), (1, 3), (3, 1)):
-        student.raises("matmul_broadcast", randn(2, k), randn(other, 3))
+    cases = [(randn(2, k), randn(other, 3)) for k, other in ((4, 3), (3, 5), (1, 3), (3, 1))]
+    list(student.raises_each("matmul_broadcast", cases))
 
 
 @pytest.mark.exercise("matmul_broadcast", points=0.25)
@@ -142,7 +142,7 @@ def test_matmul_broadcast_adds_up_itself(student, randn):
 
     求和由你自己完成，背后没有用矩阵乘法。
     """
-    assert_no_product_in_disguise(student.matmul_broadcast, randn)
+    assert_no_product_in_disguise(student, "matmul_broadcast", randn)
 
 
 @pytest.mark.exercise("matmul_einsum", points=0.25)
@@ -151,8 +151,8 @@ def test_matmul_einsum_of_ones_and_views(student, reference, randn):
 
     对任何大小和内存布局的张量都正确，无论是否需要梯度。
     """
-    for a, b in ones_and_views(randn):
-        assert_close(student.matmul_einsum(a, b), (a @ b).detach())
+    for (a, b), out in student.each("matmul_einsum", ones_and_views(randn)):
+        assert_close(out, (a @ b).detach())
     a, b = randn(5, 4, dtype=torch.float64).t(), randn(5, 6, dtype=torch.float64)[:, ::2]
     assert_close(student.matmul_einsum(a, b), reference.matmul_einsum(a, b))
 

@@ -17,9 +17,9 @@ def test_neuron_takes_any_sequences(student):
 
     输入个数不限，可以是任何一种序列，浮点数或整数都行。
     """
-    assert_close(student.neuron([3.0], [-2.0], 0.5), -5.5)
-    assert_close(student.neuron((1.5, -2.5, 0.0, 8.0), (2.0, 1.0, 9.0, -0.5), -1.0), -4.5)
-    assert_close(student.neuron((2, 5, -1), [7, -3, 4], 11), 6)
+    cases = ([3.0], [-2.0], 0.5), ((1.5, -2.5, 0.0, 8.0), (2.0, 1.0, 9.0, -0.5), -1.0), ((2, 5, -1), [7, -3, 4], 11)
+    for (_, out), expected in zip(student.each("neuron", cases), (-5.5, -4.5, 6), strict=True):
+        assert_close(out, expected)
 
 
 @pytest.mark.exercise("neuron", points=0.25)
@@ -28,9 +28,9 @@ def test_neuron_on_random_numbers(student, reference, randn):
 
     对随机的输入、权重和偏置都正确。
     """
-    for n in (2, 7, 12):
-        inputs, weights, bias = randn(n).tolist(), randn(n).tolist(), randn(1).item()
-        assert_close(student.neuron(inputs, weights, bias), reference.neuron(inputs, weights, bias))
+    cases = [(randn(n).tolist(), randn(n).tolist(), randn(1).item()) for n in (2, 7, 12)]
+    for case, out in student.each("neuron", cases):
+        assert_close(out, reference.neuron(*case))
 
 
 @pytest.mark.exercise("relu", points=0.5)
@@ -39,11 +39,13 @@ def test_relu_keeps_shape_and_dtype(student, randn):
 
     返回的形状与输入的形状相同，浮点 dtype 也相同。
     """
+    cases = []
     for dtype in (torch.float32, torch.float64):
         for shape in ((), (1,), (3,), (1, 1), (2, 1, 3), (2, 3, 1, 4)):
             x = randn(1, *shape, dtype=dtype)[0]
-            assert_close(student.relu(x), x.clamp_min(0))
-            assert_close(student.relu(-x), (-x).clamp_min(0))
+            cases += [(x,), (-x,)]
+    for (x,), out in student.each("relu", cases):
+        assert_close(out, x.clamp_min(0))
 
 
 @pytest.mark.exercise("relu", points=0.25)
@@ -52,10 +54,9 @@ def test_relu_of_views_and_parameters(student, randn):
 
     对任何内存布局的张量都正确，无论是否需要梯度。
     """
-    for x in (randn(4, 3).t(), randn(6, 8)[::2, 1::3], randn(2, 3, 4).permute(2, 0, 1)):
-        assert_close(student.relu(x), x.clamp_min(0))
-    x = randn(3, 5).requires_grad_()
-    assert_close(student.relu(x), x.detach().clamp_min(0))
+    tensors = randn(4, 3).t(), randn(6, 8)[::2, 1::3], randn(2, 3, 4).permute(2, 0, 1), randn(3, 5).requires_grad_()
+    for (x,), out in student.each("relu", [(x,) for x in tensors]):
+        assert_close(out, x.detach().clamp_min(0))
 
 
 @pytest.mark.exercise("relu", points=0.25)
@@ -75,9 +76,10 @@ def test_dense_of_sizes_one(student, randn):
 
     无论大小如何，形状都是 [bs, n_out]。
     """
-    for bs, n_in, n_out in ((1, 3, 4), (5, 1, 2), (2, 3, 1), (1, 1, 1), (3, 4, 3)):
-        x, w, b = randn(bs, n_in), randn(n_out, n_in), randn(n_out)
-        assert_close(student.dense(x, w, b), F.linear(x, w, b))
+    sizes = (1, 3, 4), (5, 1, 2), (2, 3, 1), (1, 1, 1), (3, 4, 3)
+    cases = [(randn(bs, n_in), randn(n_out, n_in), randn(n_out)) for bs, n_in, n_out in sizes]
+    for case, out in student.each("dense", cases):
+        assert_close(out, F.linear(*case))
 
 
 @pytest.mark.exercise("dense", points=0.5)
@@ -109,11 +111,14 @@ def test_dense_plain_of_sizes_one(student):
 
     无论大小如何，都返回由行组成的列表。
     """
-    assert_close(student.dense_plain([[2.0, 3.0]], [[1.0, -1.0]], [0.5]), [[-0.5]])
-    assert_close(
-        student.dense_plain([[2.0], [3.0]], [[1.0], [-1.0], [4.0]], [0.5, 0.0, 1.0]), [[2.5, -2, 9], [3.5, -3, 13]]
-    )
-    assert_close(student.dense_plain([[1, 2], [3, 4], [5, 6]], [[1, 1]], [10]), [[13], [17], [21]])
+    cases = [
+        ([[2.0, 3.0]], [[1.0, -1.0]], [0.5]),
+        ([[2.0], [3.0]], [[1.0], [-1.0], [4.0]], [0.5, 0.0, 1.0]),
+        ([[1, 2], [3, 4], [5, 6]], [[1, 1]], [10]),
+    ]
+    expected = [[-0.5]], [[2.5, -2, 9], [3.5, -3, 13]], [[13], [17], [21]]
+    for (_, out), rows in zip(student.each("dense_plain", cases), expected, strict=True):
+        assert_close(out, rows)
 
 
 @pytest.mark.exercise("dense_plain", points=0.5)
@@ -122,6 +127,7 @@ def test_dense_plain_on_random_numbers(student, reference, randn):
 
     对随机的样本、权重和偏置都正确。
     """
-    for bs, n_in, n_out in ((3, 5, 2), (2, 3, 6), (4, 4, 4)):
-        x, w, b = randn(bs, n_in).tolist(), randn(n_out, n_in).tolist(), randn(n_out).tolist()
-        assert_close(student.dense_plain(x, w, b), reference.dense_plain(x, w, b))
+    sizes = (3, 5, 2), (2, 3, 6), (4, 4, 4)
+    cases = [[randn(*shape).tolist() for shape in ((bs, n_in), (n_out, n_in), (n_out,))] for bs, n_in, n_out in sizes]
+    for case, out in student.each("dense_plain", cases):
+        assert_close(out, reference.dense_plain(*case))

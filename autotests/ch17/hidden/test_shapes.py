@@ -28,9 +28,10 @@ def test_matmul_shape_of_any_sizes(student, reference):
 
     大小为 1、方阵以及用列表表示的形状也包括在内。
     """
-    for n, k, m in ((1, 1, 1), (1, 4, 1), (5, 1, 6), (3, 3, 3), (784, 50, 10)):
-        assert_equal(student.matmul_shape((n, k), (k, m)), reference.matmul_shape((n, k), (k, m)))
-        assert_equal(student.matmul_shape([n, k], [k, m]), (n, m))
+    sizes = (1, 1, 1), (1, 4, 1), (5, 1, 6), (3, 3, 3), (784, 50, 10)
+    cases = [pair for n, k, m in sizes for pair in (((n, k), (k, m)), ([n, k], [k, m]))]
+    for pair, shape in student.each("matmul_shape", cases):
+        assert_equal(shape, reference.matmul_shape(*pair))
 
 
 @pytest.mark.exercise("matmul_shape", points=0.25)
@@ -40,8 +41,8 @@ def test_matmul_shape_refuses_every_other_size(student):
     内侧大小不同时抛出 `ValueError` 并写明两者，即使其他大小相同或其中一个是 1。
     """
     assert_equal(student.matmul_shape((8, 6), (6, 9)), (8, 9))
-    for a, b in (((2, 3), (2, 3)), ((4, 1), (3, 4)), ((4, 5), (1, 4)), ((13, 28), (17, 13)), ([6, 2], [7, 6])):
-        raised = student.raises("matmul_shape", a, b)
+    cases = ((2, 3), (2, 3)), ((4, 1), (3, 4)), ((4, 5), (1, 4)), ((13, 28), (17, 13)), ([6, 2], [7, 6])
+    for (a, b), raised in student.raises_each("matmul_shape", cases):
         assert_value_error(raised)
         named = {int(digits) for digits in re.findall(r"\d{1,9}", raised.text)}
         assert_equal(named & {a[1], b[0]}, {a[1], b[0]}, what="the set of inner sizes in the message")
@@ -55,10 +56,9 @@ def test_broadcast_shape_as_torch_has_it(student):
     """
     shapes = [shape for rank in range(4) for shape in itertools.product((1, 2, 3), repeat=rank)]
     fitting = [(s, t) for s, t in itertools.product(shapes, shapes) if fits(s, t)]
-    for s, t in fitting[::47]:
-        assert_equal(student.broadcast_shape(s, t), tuple(torch.broadcast_shapes(s, t)))
-    assert_equal(student.broadcast_shape((), ()), ())
-    assert_equal(student.broadcast_shape((7, 1, 3, 1, 5), (4, 1, 2, 1)), (7, 4, 3, 2, 5))
+    cases = [*fitting[::47], ((), ()), ((7, 1, 3, 1, 5), (4, 1, 2, 1))]
+    for pair, shape in student.each("broadcast_shape", cases):
+        assert_equal(shape, tuple(torch.broadcast_shapes(*pair)))
 
 
 @pytest.mark.exercise("broadcast_shape", points=0.25)
@@ -69,7 +69,7 @@ def test_broadcast_shape_refuses_every_clash(student, reference):
     """
     s, t = (6, 1, 4), (3, 1)
     assert_equal(student.broadcast_shape(s, t), reference.broadcast_shape(s, t))
-    for s, t in (((3, 2), (4, 2)), ((4, 2, 5), (3, 5)), ((2, 3, 1), (3, 3, 2)), ((3,), (6,)), ((2, 3), (2,))):
-        for pair in ((s, t), (t, s)):
-            raised = student.raises("broadcast_shape", *pair)
-            assert_value_error(raised)
+    clashes = ((3, 2), (4, 2)), ((4, 2, 5), (3, 5)), ((2, 3, 1), (3, 3, 2)), ((3,), (6,)), ((2, 3), (2,))
+    cases = [pair for s, t in clashes for pair in ((s, t), (t, s))]
+    for _, raised in student.raises_each("broadcast_shape", cases):
+        assert_value_error(raised)

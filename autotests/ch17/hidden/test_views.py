@@ -27,13 +27,12 @@ def test_to_python_of_every_dtype(student):
 
     对各种浮点和整数 dtype 都正确，离零很远的数也一样。
     """
-    for dtype in (torch.float32, torch.float64, torch.float16):
-        assert_python(student.to_python(torch.tensor(-0.375, dtype=dtype)), -0.375)
-        assert_python(student.to_python(torch.tensor(4, dtype=dtype)), 4.0)
-    for dtype in (torch.int64, torch.int32, torch.int16, torch.uint8):
-        assert_python(student.to_python(torch.tensor(1, dtype=dtype)), 1)
-    assert_python(student.to_python(torch.tensor(2**53 + 1)), 2**53 + 1)
-    assert_python(student.to_python(torch.tensor(1e300, dtype=torch.float64)), 1e300)
+    pairs = [(dtype, number) for dtype in (torch.float32, torch.float64, torch.float16) for number in (-0.375, 4.0)]
+    pairs += [(dtype, 1) for dtype in (torch.int64, torch.int32, torch.int16, torch.uint8)]
+    pairs += [(torch.int64, 2**53 + 1), (torch.float64, 1e300)]
+    answers = student.each("to_python", [(torch.tensor(number, dtype=dtype),) for dtype, number in pairs])
+    for (_, got), (_, number) in zip(answers, pairs, strict=True):
+        assert_python(got, number)
 
 
 @pytest.mark.exercise("to_python", points=0.25)
@@ -43,8 +42,9 @@ def test_to_python_of_false_zero_and_elements(student, reference, randn):
     对 False 和零、较大张量中的一个元素、需要梯度的损失都正确。
     """
     x = randn(3, 2).requires_grad_()
-    for t in (torch.tensor(False), torch.tensor(0), torch.tensor(0.0), x[1, 0], x.detach().pow(2).mean()):
-        assert_python(student.to_python(t), reference.to_python(t))
+    tensors = torch.tensor(False), torch.tensor(0), torch.tensor(0.0), x[1, 0], x.detach().pow(2).mean()
+    for (t,), got in student.each("to_python", [(t,) for t in tensors]):
+        assert_python(got, reference.to_python(t))
 
 
 @pytest.mark.exercise("expand_like", points=0.5)
@@ -53,7 +53,7 @@ def test_expand_like_of_any_rank(student, randn):
 
     对任何阶数、大小、dtype 和内存布局的张量都正确，无论是否需要梯度。
     """
-    for c, m in (
+    cases = [
         (randn(1), randn(3)),
         (randn(1, 3), randn(2, 3)),
         (randn(1), randn(2, 2)),
@@ -63,8 +63,9 @@ def test_expand_like_of_any_rank(student, randn):
         (randn(6)[::2], randn(5, 3)),
         (randn(3, 3), randn(3, 3)),
         (randn(3).requires_grad_(), randn(2, 3)),
-    ):
-        assert_close(student.expand_like(c, m), c.detach().expand_as(m))
+    ]
+    for (c, m), out in student.each("expand_like", cases):
+        assert_close(out, c.detach().expand_as(m))
 
 
 @pytest.mark.exercise("expand_like", points=0.25)
@@ -73,8 +74,9 @@ def test_expand_like_never_copies(student, reference, randn):
 
     无论阶数和布局如何，用的都是 `c` 的内存。
     """
-    for c, m in ((randn(1), randn(3, 2)), (randn(4, 1, 3), randn(2, 4, 5, 3)), (randn(3, 4).t(), randn(2, 4, 3))):
-        out, expected = student.expand_like(c, m), reference.expand_like(c, m)
+    cases = (randn(1), randn(3, 2)), (randn(4, 1, 3), randn(2, 4, 5, 3)), (randn(3, 4).t(), randn(2, 4, 3))
+    for (c, m), out in student.each("expand_like", cases):
+        expected = reference.expand_like(c, m)
         assert_close(out, expected)
         if not student.shares_storage(out, c):
             raise Mismatch(Finding("wrong", "not_shared"))
@@ -96,8 +98,8 @@ def test_add_to_columns_of_any_size(student, reference, randn):
 
     对任何大小、浮点 dtype 和内存布局的矩阵都正确，无论是否需要梯度。
     """
-    for m, c in matrices_and_columns(randn):
-        assert_close(student.add_to_columns(m, c), reference.add_to_columns(m, c).detach())
+    for case, out in student.each("add_to_columns", matrices_and_columns(randn)):
+        assert_close(out, reference.add_to_columns(*case).detach())
 
 
 @pytest.mark.exercise("add_to_columns_none", points=0.5)
@@ -106,8 +108,15 @@ def test_add_to_columns_none_of_any_size(student, reference, randn):
 
     对任何大小、浮点 dtype 和内存布局的矩阵都正确，无论是否需要梯度。
     """
-    for m, c in matrices_and_columns(randn):
-        assert_close(student.add_to_columns_none(m, c), reference.add_to_columns_none(m, c).detach())
+    for case, out in student.each("add_to_columns_none", matrices_and_columns(randn)):
+        assert_close(out, reference.add_to_columns_none(*case).detach())
+
+
+def assert_contents(student, pairs):
+    """`memory_contents` gives for each tensor the list beside it."""
+    answers = student.each("memory_contents", [(t,) for t, _ in pairs])
+    for (_, answer), (_, expected) in zip(answers, pairs, strict=True):
+        assert_equal(stored(answer), expected)
 
 
 @pytest.mark.exercise("memory_contents", points=0.5)
@@ -117,10 +126,9 @@ def test_memory_contents_of_views(student):
     对转置的、扩展的和两次扩展的张量，都按内存中的顺序给出。
     """
     t = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-    assert_equal(stored(student.memory_contents(t.t())), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    assert_equal(stored(student.memory_contents(t[:, None].expand(2, 5, 3))), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    assert_equal(stored(student.memory_contents(t.permute(1, 0).expand(2, 3, 2))), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    assert_equal(stored(student.memory_contents(torch.tensor(7.0).expand(3, 4))), [7.0])
+    views = t.t(), t[:, None].expand(2, 5, 3), t.permute(1, 0).expand(2, 3, 2)
+    pairs = [(view, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) for view in views]
+    assert_contents(student, [*pairs, (torch.tensor(7.0).expand(3, 4), [7.0])])
 
 
 @pytest.mark.exercise("memory_contents", points=0.5)
@@ -130,8 +138,7 @@ def test_memory_contents_of_equal_numbers(student, reference):
     相同的数存储两次就算两个。
     """
     c = torch.tensor([[3.0, 3.0], [3.0, 1.0]])
-    for t in (c, c.t(), c.expand(2, 2, 2)):
-        assert_equal(stored(student.memory_contents(t)), reference.memory_contents(t))
+    assert_contents(student, [(t, reference.memory_contents(t)) for t in (c, c.t(), c.expand(2, 2, 2))])
 
 
 @pytest.mark.exercise("memory_contents", points=0.25)
@@ -140,9 +147,8 @@ def test_memory_contents_of_every_dtype(student):
 
     对任何 dtype 给出的都是数而不是字节，无论是否需要梯度。
     """
+    pairs = []
     for dtype in (torch.float64, torch.int64, torch.int16, torch.float32):
         t = torch.tensor([5, -6, 7], dtype=dtype)
-        assert_equal(stored(student.memory_contents(t)), t.tolist())
-        assert_equal(stored(student.memory_contents(t.expand(2, 3))), t.tolist())
-    t = torch.tensor([0.5, 1.5], requires_grad=True)
-    assert_equal(stored(student.memory_contents(t)), [0.5, 1.5])
+        pairs += [(t, t.tolist()), (t.expand(2, 3), t.tolist())]
+    assert_contents(student, [*pairs, (torch.tensor([0.5, 1.5], requires_grad=True), [0.5, 1.5])])

@@ -52,15 +52,20 @@ def views(randn, *shape):
     yield plain.astype(np.float32)
 
 
+def together(randn, *shapes):
+    """Arrays of these shapes, side by side, in all the forms of `views`."""
+    return zip(*(views(randn, *shape) for shape in shapes), strict=True)
+
+
 @pytest.mark.exercise("np_relu", points=0.25)
 def test_np_relu_of_any_array(student, randn):
     """Right for any shape, float dtype and memory layout; the input stays.
 
     对任何形状、浮点 dtype 和内存布局都正确；输入保持不变。
     """
-    for shape in ((3, 4), (5,), (2, 3, 2), (1, 1)):
-        for x in views(randn, *shape):
-            assert_close(student.np_relu(x), np.maximum(x, 0))
+    cases = [(x,) for shape in ((3, 4), (5,), (2, 3, 2), (1, 1)) for x in views(randn, *shape)]
+    for (x,), out in student.each("np_relu", cases):
+        assert_close(out, np.maximum(x, 0))
 
 
 @pytest.mark.exercise("np_relu", points=0.25)
@@ -79,9 +84,10 @@ def test_np_lin_of_any_array(student, randn):
 
     对任何大小、浮点 dtype 和内存布局都正确。
     """
-    for bs, n_in, n_out in ((3, 4, 2), (1, 3, 3), (3, 3, 3), (2, 1, 4), (4, 2, 1)):
-        for x, w, b in zip(views(randn, bs, n_in), views(randn, n_in, n_out), views(randn, n_out), strict=True):
-            assert_close(student.np_lin(x, w, b), x @ w + b)
+    sizes = (3, 4, 2), (1, 3, 3), (3, 3, 3), (2, 1, 4), (4, 2, 1)
+    cases = [case for bs, n_in, n_out in sizes for case in together(randn, (bs, n_in), (n_in, n_out), (n_out,))]
+    for (x, w, b), out in student.each("np_lin", cases):
+        assert_close(out, x @ w + b)
 
 
 @pytest.mark.exercise("np_mse", points=0.5)
@@ -90,9 +96,9 @@ def test_np_mse_of_any_batch(student, randn):
 
     对各种大小的批次（包括大小为 1 的批次）、任何浮点 dtype 和内存布局都正确。
     """
-    for bs in (1, 2, 7, 33):
-        for output, targ in zip(views(randn, bs, 1), views(randn, bs), strict=True):
-            assert_number(student.np_mse(output, targ), F.mse_loss(*as_torch(output[:, 0], targ)))
+    cases = [case for bs in (1, 2, 7, 33) for case in together(randn, (bs, 1), (bs,))]
+    for (output, targ), loss in student.each("np_mse", cases):
+        assert_number(loss, F.mse_loss(*as_torch(output[:, 0], targ)))
 
 
 @pytest.mark.exercise("np_mse_grad", points=0.75)
@@ -101,9 +107,9 @@ def test_np_mse_grad_of_any_batch(student, randn):
 
     对各种大小的批次都正确，包括大小为 1 的批次。
     """
-    for bs in (1, 2, 9, 32):
-        inp, targ = arrays(randn, (bs, 1), (bs,))
-        assert_close(student.np_mse_grad(inp, targ), 2 * (inp - targ[:, None]) / bs)
+    cases = [arrays(randn, (bs, 1), (bs,)) for bs in (1, 2, 9, 32)]
+    for (inp, targ), got in student.each("np_mse_grad", cases):
+        assert_close(got, 2 * (inp - targ[:, None]) / len(inp))
 
 
 @pytest.mark.exercise("np_mse_grad", points=0.5)
@@ -112,8 +118,8 @@ def test_np_mse_grad_of_any_array(student, randn):
 
     对任何浮点 dtype 和内存布局都正确。
     """
-    for inp, targ in zip(views(randn, 5, 1), views(randn, 5), strict=True):
-        assert_close(student.np_mse_grad(inp, targ), 2 * (inp - targ[:, None]) / 5)
+    for (inp, targ), got in student.each("np_mse_grad", together(randn, (5, 1), (5,))):
+        assert_close(got, 2 * (inp - targ[:, None]) / 5)
 
 
 @pytest.mark.exercise("np_relu_grad", points=0.25)
@@ -133,9 +139,9 @@ def test_np_relu_grad_of_any_array(student, randn):
 
     对任何形状、浮点 dtype 和内存布局都正确；`inp` 和 `out_g` 保持不变。
     """
-    for shape in ((3, 4), (1, 5), (6,)):
-        for inp, d in zip(views(randn, *shape), views(randn, *shape), strict=True):
-            assert_close(student.np_relu_grad(inp, d), np.where(inp > 0, d, np.zeros_like(d)))
+    cases = [case for shape in ((3, 4), (1, 5), (6,)) for case in together(randn, shape, shape)]
+    for (inp, d), got in student.each("np_relu_grad", cases):
+        assert_close(got, np.where(inp > 0, d, np.zeros_like(d)))
 
 
 @pytest.mark.exercise("np_lin_grad", points=0.75)
@@ -144,10 +150,12 @@ def test_np_lin_grad_of_any_size(student, randn):
 
     只有一个样本、一个输入、一个输出以及权重为方阵时都正确。
     """
-    for bs, n_in, n_out in ((1, 3, 4), (7, 1, 2), (3, 5, 1), (3, 3, 3)):
-        inp, d, w, b = arrays(randn, (bs, n_in), (bs, n_out), (n_in, n_out), (n_out,))
+    sizes = (1, 3, 4), (7, 1, 2), (3, 5, 1), (3, 3, 3)
+    layers = [arrays(randn, (bs, n_in), (bs, n_out), (n_in, n_out), (n_out,)) for bs, n_in, n_out in sizes]
+    answers = student.each("np_lin_grad", [(inp, d, w) for inp, d, w, _ in layers])
+    for (inp, d, w, b), (_, got) in zip(layers, answers, strict=True):
         expected = autograd(lambda inp, w, b, d=d: torch.from_numpy(d) * (inp @ w + b), inp, w, b)
-        assert_close(student.np_lin_grad(inp, d, w), expected, what="the tuple (inp, w, b)")
+        assert_close(got, expected, what="the tuple (inp, w, b)")
 
 
 @pytest.mark.exercise("np_lin_grad", points=0.5)
@@ -156,8 +164,8 @@ def test_np_lin_grad_of_any_array(student, randn):
 
     对任何浮点 dtype 和内存布局都正确。
     """
-    for inp, d, w in zip(views(randn, 4, 3), views(randn, 4, 2), views(randn, 3, 2), strict=True):
-        assert_close(student.np_lin_grad(inp, d, w), (d @ w.T, inp.T @ d, d.sum(0)), what="the tuple (inp, w, b)")
+    for (inp, d, w), got in student.each("np_lin_grad", together(randn, (4, 3), (4, 2), (3, 2))):
+        assert_close(got, (d @ w.T, inp.T @ d, d.sum(0)), what="the tuple (inp, w, b)")
 
 
 @pytest.mark.exercise("np_forward_and_backward", points=1)
@@ -166,11 +174,12 @@ def test_np_forward_and_backward_of_any_size(student, randn):
 
     批次大小为 1、只有一个输入和一个隐藏单元时也正确。
     """
+    cases = []
     for bs, n_in, nh in ((1, 3, 4), (8, 1, 3), (5, 4, 1), (4, 4, 4)):
-        inp, w1, b1, w2, b2 = values = arrays(randn, (bs, n_in), (n_in, nh), (nh,), (nh, 1), (1,))
-        (targ,) = arrays(randn, (bs,))
-        got = student.np_forward_and_backward(inp, targ, w1, b1, w2, b2)
-        assert_close(got, autograd(two_layers(targ), *values), what="the tuple (inp, w1, b1, w2, b2)")
+        inp, *parameters = arrays(randn, (bs, n_in), (n_in, nh), (nh,), (nh, 1), (1,))
+        cases.append((inp, *arrays(randn, (bs,)), *parameters))
+    for (inp, targ, *parameters), got in student.each("np_forward_and_backward", cases):
+        assert_close(got, autograd(two_layers(targ), inp, *parameters), what="the tuple (inp, w1, b1, w2, b2)")
 
 
 @pytest.mark.exercise("np_forward_and_backward", points=0.5)
@@ -194,10 +203,12 @@ def test_np_matmul_broadcast_of_any_array(student, randn):
 
     对任何大小和内存布局都正确。
     """
+    cases = []
     for n, k, m in ((1, 4, 3), (4, 1, 3), (3, 4, 1), (3, 3, 3), (7, 2, 5)):
         a, b = arrays(randn, (k, 2 * n), (m, k))
-        a, b = a.T[::2], b.T
-        assert_close(student.np_matmul_broadcast(a, b), a @ b)
+        cases.append((a.T[::2], b.T))
+    for (a, b), out in student.each("np_matmul_broadcast", cases):
+        assert_close(out, a @ b)
 
 
 @pytest.mark.exercise("np_matmul_broadcast", points=0.5)
@@ -208,8 +219,8 @@ def test_np_matmul_broadcast_refuses_sizes_that_do_not_fit(student, randn):
     """
     a, b = arrays(randn, (3, 4), (4, 2))
     assert_close(student.np_matmul_broadcast(a, b), a @ b)
-    for left, right in (((3, 4), (5, 2)), ((2, 3), (2, 3)), ((3, 1), (4, 2)), ((3, 4), (1, 2))):
-        student.raises("np_matmul_broadcast", *arrays(randn, left, right))
+    sizes = ((3, 4), (5, 2)), ((2, 3), (2, 3)), ((3, 1), (4, 2)), ((3, 4), (1, 2))
+    list(student.raises_each("np_matmul_broadcast", [arrays(randn, *pair) for pair in sizes]))
 
 
 @pytest.mark.exercise("np_conv2d", points=0.5)
@@ -218,6 +229,7 @@ def test_np_conv2d_of_any_size(student, randn):
 
     对任何数量的图像和通道、任何大小的图像和卷积核都正确。
     """
+    cases = []
     for sizes in (
         ((1, 1, 4, 4), (1, 1, 1, 1)),
         ((2, 3, 3, 2), (4, 3, 3, 2)),
@@ -227,8 +239,9 @@ def test_np_conv2d_of_any_size(student, randn):
     ):
         x, w = arrays(randn, *sizes)
         (b,) = arrays(randn, (len(w),))
-        assert_close(student.np_conv2d(x, w), F.conv2d(*as_torch(x, w)).numpy())
-        assert_close(student.np_conv2d(x, w, b, 1, 1), F.conv2d(*as_torch(x, w, b), padding=1).numpy())
+        cases += [(x, w), (x, w, b, 1, 1)]
+    for case, out in student.each("np_conv2d", cases):
+        assert_close(out, F.conv2d(*as_torch(*case[:3]), *case[3:]).numpy())
 
 
 @pytest.mark.exercise("np_conv2d", points=0.5)

@@ -21,14 +21,15 @@ _HEADING = re.compile(r"#{1,6}\s+(.+)")
 REREAD = re.compile(r"^(?:Read again: |重读：)(.+?)[.。]?$", re.MULTILINE)
 
 
-# What is loaded only at its first use, which takes a fraction of a second, and how a notebook that uses it reads.
-# Torch's optimizers load its compiler at their first step: that takes longest by far.
-_COMPILER = "torch._dynamo"
-LATE = {
+# What is loaded only at its first use, which takes a fraction of a second, and how a notebook that uses it reads; None
+# for what a class will use and a single student hardly, and what a worker can load as well. Torch's optimizers load its
+# compiler at their first step: that takes longest by far.
+_COMPILER, _OPTIMIZER = "torch._dynamo", "optim"
+LATE: dict[str, str | None] = {
     "matplotlib.pyplot": "plt",
-    "torch.distributed.tensor": "assert_close",
-    "torch.fx.experimental.symbolic_shapes": ".backward(torch",  # a gradient that is given is looked at by it
-    _COMPILER: "optim",
+    "torch.distributed.tensor": None,  # `torch.testing.assert_close` looks whether it is given one of its tensors
+    "torch.fx.experimental.symbolic_shapes": None,  # ... and `backward` at a gradient that is given
+    _COMPILER: _OPTIMIZER,
 }
 
 
@@ -79,7 +80,7 @@ class Assignment(msgspec.Struct, frozen=True):
     def modules(self) -> tuple[str, ...]:
         """What is worth loading before any code of a class runs: what somebody will use, or the notebook speaks of."""
         text = "".join(cell.source for cell in self.released)
-        return tuple(name for name, sign in LATE.items() if name != _COMPILER or sign in text)
+        return tuple(name for name in LATE if name != _COMPILER or _OPTIMIZER in text)
 
     def exercise(self, name: str) -> Exercise:
         """The exercise called ``name``. Raises `CourseError`, naming the known ones."""

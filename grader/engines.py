@@ -45,7 +45,7 @@ class Warm:
         protected = out_of_reach(assignment.secrets)
         if self._engine is None or self._engine.policy.protected != protected:
             self.close()
-            modules = tuple(name for name, sign in LATE.items() if sign in text)
+            modules = tuple(name for name, sign in LATE.items() if sign and sign in text)
             self._engine = Engine(Policy(protected, required=False, modules=modules))
             self._engine.prepare()
         return self._engine

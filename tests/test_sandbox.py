@@ -8,14 +8,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
-import msgspec
 import psutil
 import pytest
 
 from grader.findings import CannotConfine
-from grader.sandbox import confine, wire, zygote
+from grader.sandbox import confine, wire
 from grader.sandbox.client import Engine, Policy, WorkerGone, signal_name
 
 ROOT = Path(__file__).parents[1]
@@ -310,25 +308,3 @@ def test_a_parent_that_ignores_its_children_s_end_is_no_hindrance():
             engine.worker().end()
     finally:
         signal.signal(signal.SIGCHLD, before)
-
-
-def test_what_few_notebooks_use_is_loaded_while_nobody_waits(monkeypatch):
-    """An order that has come is seen to first; the rest is loaded then."""
-    ours, theirs = socket.socketpair()
-    done: list[str] = []
-
-    def load(module: str) -> None:
-        done.append(module)
-        if module == "last":
-            assert ours.recv(100)  # the order's answer
-            ours.close()
-
-    monkeypatch.setattr(zygote, "IDLE", 0)
-    monkeypatch.setattr(zygote, "gc", SimpleNamespace(freeze=lambda: None, enable=lambda: None))
-    monkeypatch.setattr(zygote, "_end", lambda pid: done.append(f"order {pid}") or 0)
-    monkeypatch.setattr(zygote, "worker", SimpleNamespace(warm=lambda: None, load=load))
-    monkeypatch.setattr(zygote.confine, "leave_network", list)
-    with ours, theirs:
-        ours.sendall(msgspec.msgpack.encode(wire.Order(end=7)))
-        zygote.serve(theirs, ["first", "last"])
-    assert done == ["order 7", "first", "last"]

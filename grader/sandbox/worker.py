@@ -77,7 +77,7 @@ _shell: Shell | None = None
 
 
 def warm(modules: Sequence[str] = ()) -> None:
-    """Import and run once what notebooks need, so that no fork pays for it: a shell, late imports, ``modules``."""
+    """Import and run once what notebooks need, so that no fork pays for it: late imports, a shell, ``modules``."""
     global _shell
     torch.set_num_threads(1)
     # No thread can be started after confinement, and OpenMP ends the process when it cannot.
@@ -95,19 +95,14 @@ def warm(modules: Sequence[str] = ()) -> None:
     _ = watch.seen
     _shell = build()
     for name in modules:
-        load(name)
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    if plt := sys.modules.get("matplotlib.pyplot"):
+        plt.switch_backend("agg")
+        plt.close(plt.figure())
     run_cell(Runner(_shell), "import math\nx = [1]\nfor i in x: pass", "warm")
     gc.freeze()  # the reset looks for garbage, of which libraries leave little
     _shell.reset(new_session=False)  # type: ignore[no-untyped-call]
-
-
-def load(module: str) -> None:
-    """Import what some notebooks use, if it is there."""
-    with contextlib.suppress(ImportError):
-        importlib.import_module(module)
-    if module == "matplotlib.pyplot" and (plt := sys.modules.get(module)):
-        plt.switch_backend("agg")
-        plt.close(plt.figure())
 
 
 class Printed(io.TextIOBase):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import select
 import shutil
 import signal
 import socket
@@ -23,7 +22,6 @@ from grader.sandbox import confine, worker
 from grader.sandbox.wire import Done, Order, Start
 
 MESSAGE = 1 << 16
-IDLE = 0.5  # seconds without an order: the next will hardly come just now
 
 
 class _InWorker(BaseException):
@@ -31,24 +29,16 @@ class _InWorker(BaseException):
 
 
 def serve(control: socket.socket, modules: Sequence[str] = ()) -> None:
-    """Load what workers need; fork workers and end them as ordered, until the client goes away.
-
-    ``modules``, of which a worker loads what it lacks, are loaded while there is nothing else to do: who waits for the
-    first worker does not wait for them.
-    """
+    """Load what workers need and ``modules``; fork workers and end them as ordered, until the client goes away."""
     program = confine.compile_filter()
     confine.preload()
-    worker.warm()
+    worker.warm(modules)
     apart = confine.leave_network()
     gc.freeze()
     gc.enable()
     control.sendall(b"R")
     workers: set[int] = set()
-    later = list(modules)
     while True:
-        while later and not select.select([control], [], [], IDLE)[0]:
-            worker.load(later.pop(0))
-            gc.freeze()
         body, fds, _, _ = socket.recv_fds(control, MESSAGE, 2)
         if not body:
             for pid in workers:

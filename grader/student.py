@@ -329,9 +329,11 @@ class Student:
 
     def _open(self, reply: Reply, blobs: wire.Blobs) -> _Opened:
         """Read a reply: all of it, but nothing is set on the suite's tensors yet. Raises `WireError`."""
+        changed = self._names(reply.changed) if reply.changed else ""  # before what comes takes their numbers
         self._codec.receive(blobs)
         result = self._codec.decode(reply.outcome.value) if isinstance(reply.outcome, Returned) else None
-        return _Opened(reply, result, self._codec.read_attrs(reply.attrs))  # after the value, which they may be set on
+        attrs = self._codec.read_attrs(reply.attrs)  # after the value, which they may be set on
+        return _Opened(reply, result, attrs, changed)
 
     def _open_all(self, lasts: Sequence[_Last], reply: Reply, blobs: wire.Blobs) -> list[_Opened] | None:
         """Read the replies to several calls, one after the other; None where they are too large for one message."""
@@ -352,8 +354,7 @@ class Student:
 
     def _conclude(self, ask: wire.Ask, opened: _Opened) -> Any:
         """The result of a request, or what came in its place."""
-        reply, result = opened.reply, opened.result
-        changed = self._names(reply.changed) if reply.changed else ""
+        reply = opened.reply
         for attr in opened.attrs:
             self._codec.put_attr(*attr)
         if reply.printed and self._last is not None:
@@ -370,9 +371,9 @@ class Student:
                 raise self._raised(reply.outcome)
             case Several():
                 raise self._tampered("several answers to one question")
-        if changed:
-            raise Mismatch(Finding("wrong", "changed_input", {"names": changed}))
-        return result
+        if opened.changed:
+            raise Mismatch(Finding("wrong", "changed_input", {"names": opened.changed}))
+        return opened.result
 
     def _what_came(self, opened: _Opened) -> Given:
         """A reply as the check sees it. Tensors that are known to the worker alone have no say in it."""
@@ -461,11 +462,12 @@ class Student:
 
 
 class _Opened(NamedTuple):
-    """A reply that was read: its result, and the attributes to set (number, tensor, name, value)."""
+    """A reply that was read: its result, the attributes to set (number, tensor, name, value), what it changed."""
 
     reply: Reply
     result: Any
     attrs: list[tuple[int, torch.Tensor, str, object]]
+    changed: str
 
 
 @dataclass

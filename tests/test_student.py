@@ -115,6 +115,16 @@ def test_calls_together_are_as_one_after_the_other(name, answered):
     assert [given.changed for given in several.given] == [given.changed for given in single.given]
 
 
+def test_a_changed_input_is_named_also_where_it_comes_back(answered):
+    student = answered("def answer(x, y): return y.mul_(2)")
+    with pytest.raises(Mismatch) as error:
+        list(student.each("answer", cases()[1:]))
+    assert error.value.finding.facts["names"] == "y"
+    with pytest.raises(Mismatch) as error:
+        student.answer(torch.zeros(2), torch.ones(2))
+    assert error.value.finding.facts["names"] == "y"
+
+
 def test_what_is_set_by_a_later_call_is_not_there_yet(answered):
     x = torch.zeros(2)
     seen = [float(case[0].g) for case, _ in answered("def answer(x, y): x.g = y").each("answer", [(x, 1.0), (x, 2.0)])]

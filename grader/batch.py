@@ -6,6 +6,7 @@ changed, an exercise alone where only its checks did, and a killed run goes on w
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -60,7 +61,8 @@ def _pool(workers: int) -> Executor:
 def _at_home(parent: int, homes: SimpleQueue[int | None]) -> None:
     die_with_parent(parent)
     if (core := homes.get()) is not None:
-        os.sched_setaffinity(0, {core})
+        with contextlib.suppress(OSError):  # it has been taken away meanwhile
+            os.sched_setaffinity(0, {core})
 
 
 def shares(workers: int, cores: Sequence[int]) -> list[int | None]:

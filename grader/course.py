@@ -21,15 +21,14 @@ _HEADING = re.compile(r"#{1,6}\s+(.+)")
 REREAD = re.compile(r"^(?:Read again: |重读：)(.+?)[.。]?$", re.MULTILINE)
 
 
-# What is loaded only at its first use, which takes a fraction of a second, and how a notebook that uses it reads; None
-# for what a class will use and a single student hardly, and what a worker can load as well. Torch's optimizers load its
-# compiler at their first step: that takes longest by far.
-_COMPILER, _OPTIMIZER = "torch._dynamo", "optim"
-LATE: dict[str, str | None] = {
-    "matplotlib.pyplot": "plt",
-    "torch.distributed.tensor": None,  # `torch.testing.assert_close` looks whether it is given one of its tensors
-    "torch.fx.experimental.symbolic_shapes": None,  # ... and `backward` at a gradient that is given
-    _COMPILER: _OPTIMIZER,
+# What is loaded only at its first use, which takes a second on a slow machine, and how text that uses it reads. Torch's
+# optimizers load its compiler at their first step, which takes longest, and a worker cannot do it.
+_COMPILER = "torch._dynamo"
+_LATE = {
+    "matplotlib.pyplot": re.compile(r"plt"),
+    "torch.distributed.tensor": re.compile(r"torch\.testing|testing\.assert_close"),
+    "torch.fx.experimental.symbolic_shapes": re.compile(r"\.backward\(\s*[^)\s]|student\.grad\("),  # with a gradient
+    _COMPILER: re.compile(r"\boptim\b"),
 }
 
 
@@ -80,7 +79,13 @@ class Assignment(msgspec.Struct, frozen=True):
     def modules(self) -> tuple[str, ...]:
         """What is worth loading before any code of a class runs: what somebody will use, or the notebook speaks of."""
         text = "".join(cell.source for cell in self.released)
-        return tuple(name for name in LATE if name != _COMPILER or _OPTIMIZER in text)
+        return tuple(name for name, sign in _LATE.items() if name != _COMPILER or sign.search(text))
+
+    def modules_for(self, text: str) -> tuple[str, ...]:
+        """What is worth loading before a notebook of this ``text`` runs, and is checked."""
+        checks = [path.read_text(encoding="utf-8") for path in self.suite.rglob("test_*.py")]
+        asked = "\n".join(line for lines in checks for line in lines.splitlines() if "student." in line)
+        return tuple(name for name, sign in _LATE.items() if sign.search(text) or sign.search(asked))
 
     def exercise(self, name: str) -> Exercise:
         """The exercise called ``name``. Raises `CourseError`, naming the known ones."""

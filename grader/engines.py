@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import functools
 
-from grader.course import LATE, Assignment, Course
+from grader.course import Assignment, Course
 from grader.sandbox.client import Engine, Policy
 from grader.store import Job, out_of_reach
 
@@ -45,8 +45,7 @@ class Warm:
         protected = out_of_reach(assignment.secrets)
         if self._engine is None or self._engine.policy.protected != protected:
             self.close()
-            modules = tuple(name for name, sign in LATE.items() if sign and sign in text)
-            self._engine = Engine(Policy(protected, required=False, modules=modules))
+            self._engine = Engine(Policy(protected, required=False, modules=assignment.modules_for(text)))
             self._engine.prepare()
         return self._engine
 

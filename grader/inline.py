@@ -24,7 +24,6 @@ from grader.languages import ENGLISH, Language, chosen
 from grader.model import ExerciseResult
 from grader.notebook import RunCell, Submission
 from grader.plugin import GRADING, Checks, load_reference, record, suite_arguments
-from grader.sandbox import wire
 from grader.sandbox.client import Engine, Limits, Policy, WorkerGone
 from grader.sandbox.wire import Reply, Request, Returned, Run
 from grader.sandbox.worker import Printed, Session
@@ -46,7 +45,7 @@ class Local:
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._out = Printed()
-        self._session = Session(namespace, None, self._out)
+        self._session = Session(namespace, None, self._out, passing=_Late)
 
     def request(
         self, request: Request, blobs: Sequence[memoryview], limits: Limits
@@ -55,10 +54,11 @@ class Local:
         if isinstance(request.ask, Run):  # the kernel has run its cells already
             return Reply(request.seq, Returned(None)), {}
         parts = {number: memoryview(blob) for (number, _), blob in zip(request.blobs, blobs, strict=True)}
-        with contextlib.redirect_stdout(self._out), contextlib.redirect_stderr(self._out), _alarm(limits):
-            reply, out = self._session.handle(request, parts)
-        if isinstance(reply.outcome, wire.Raised) and reply.outcome.type_name == _Late.__name__:
-            raise WorkerGone("late", f"{limits.wall:g}")
+        try:
+            with contextlib.redirect_stdout(self._out), contextlib.redirect_stderr(self._out), _alarm(limits):
+                reply, out = self._session.handle(request, parts)
+        except _Late:
+            raise WorkerGone("late", f"{limits.wall:g}") from None
         return reply, {number: blob for (number, _), blob in zip(reply.blobs, out, strict=True)}
 
     def end(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ import torch
 
 from grader.attempt import Attempt
 from grader.findings import (
+    EngineError,
     Mismatch,
     StudentDied,
     StudentError,
@@ -54,10 +56,10 @@ from grader.sentences import N_, Sentence, Text, place
 from grader.show import show
 from grader.traced import framed
 
-T = TypeVar("T")
 Case = TypeVar("Case", bound=Sequence[Any])
 
 _CALLS = 2  # an exercise's calls together may take as many times the seconds that one may
+_BATCH = 0.2  # what calls in one message may take of that: those that take longer are made one by one
 _ALL = 6  # all exercises' calls together may take as many times; after that each gets the least
 _HASTE = 3  # the limits halve with each exercise that was late, so often at most
 
@@ -101,6 +103,7 @@ class Student:
         self._spent: dict[str, float] = {}  # seconds in an exercise's calls
         self._watching: list[Seen] | None = None
         self._last: _Last | None = None
+        self._unread: _Batch | None = None
         self._given: list[Given] = []
         self._codec = Codec(+1, leave=self._cannot_send, fetch=self._handle, make=self._cannot_make)
 
@@ -108,7 +111,7 @@ class Student:
 
     def clear(self) -> None:
         """Another check begins, if it gets so far: nothing that the last one called is to be shown as its own."""
-        self._watching, self._last = None, None
+        self._watching, self._last, self._unread = None, None, None
         self._given = []
 
     def begin(self, exercise: str, place: int, attempt: Attempt) -> None:
@@ -154,8 +157,8 @@ class Student:
     def each(self, name: str, cases: Iterable[Case]) -> Iterator[tuple[Case, Any]]:
         """Call the answer with each case's arguments; yields each case with its result.
 
-        As a loop around `student.<name>(*case)`, except that all calls are made before the first result is looked at.
-        They cross the wall together, which takes a fraction of the time.
+        As a loop around `student.<name>(*case)`, except that all calls are made before the first result is looked at:
+        they cross the wall together, which takes a fraction of the time, where nothing was asked before in this check.
         """
         for case, result in self._together(name, list(cases)):
             yield case, result()
@@ -226,24 +229,31 @@ class Student:
         return self._send(Call(base, attrs, wire_args, wire_kwargs, self._watching is not None))
 
     def _together(self, name: str, cases: Sequence[Case]) -> Iterator[tuple[Case, Callable[[], Any]]]:
-        """Each case, with what gives its result, or raises what came in its place, when its turn comes."""
-        for at in range(0, len(cases), MAX_CALLS):
-            some = cases[at : at + MAX_CALLS]
-            yield from zip(some, self._results(name, some), strict=True)
+        """Each case, with what gives its result, or raises what came in its place, when its turn comes.
 
-    def _results(self, name: str, cases: Sequence[Case]) -> Iterator[Callable[[], Any]]:
-        lasts = [_Last(name, self._named(name, case, {})) for case in cases]
-        self._last = None  # nobody knows which of them a process ended in
+        All calls are made in one message where it is the check's first, so that there is a way back: whatever goes
+        wrong, they are made one by one in a new worker, as if nothing had happened.
+        """
+        batch = self._batch(name, cases) if self._begins and 1 < len(cases) <= MAX_CALLS else None
+        for case in cases:
+            single = functools.partial(self._call, name, [], case, {}, name)
+            yield case, single if batch is None else batch.result
+
+    def _batch(self, name: str, cases: Sequence[Case]) -> _Batch | None:
         self._codec.begin_message()
         encode, watch = self._codec.encode, self._watching is not None
         calls = [Call(name, [], [encode(value) for value in case], {}, watch) for case in cases]
-        opened = self._sent(Calls(calls), functools.partial(self._open_all, lasts))
-        if opened is None:  # too much to send at once
-            yield from (functools.partial(self._call, name, [], case, {}, name) for case in cases)
-            return
-        for last, call, reply in zip(lasts, calls, opened, strict=True):
-            self._last = last
-            yield functools.partial(self._conclude, call, reply)
+        lasts = [_Last(name, self._named(name, case, {})) for case in cases]
+        try:
+            reply, blobs = self._asked(Calls(calls), list(self._codec.new_attrs()), seed_of(self._exercise))
+            self._unread = _Batch(self, calls, lasts, reply, blobs)
+        except (WorkerGone, WireError, EngineError):
+            self._attempt.drop()
+            self._codec.forget()
+            self._attempt.reach(self._place)
+            return None
+        self._begins = False
+        return self._unread
 
     def _attribute(self, number: int, name: str, text: str) -> Any:
         return self._ask(Get(number, [name]), f"{text}.{name}", ())
@@ -261,26 +271,15 @@ class Student:
         return self._send(ask)
 
     def _send(self, ask: wire.Ask) -> Any:
-        return self._conclude(ask, self._sent(ask, self._open))
-
-    def _sent(self, ask: wire.Ask, opened: Callable[[Reply, wire.Blobs], T]) -> T:
-        """What ``opened`` makes of the reply."""
         attrs = list(self._codec.new_attrs())
+        if self._unread is not None:
+            self._unread.open_all()
         try:
             reply, blobs = self._begun(ask, attrs) if self._begins else self._asked(ask, attrs)
         except WorkerGone as gone:
             self._attempt.drop()
             raise self._gone(gone) from None
-        with self._believed():
-            return opened(reply, blobs)
-
-    @contextmanager
-    def _believed(self) -> Iterator[None]:
-        """A worker that says what cannot be is not to be believed any more: end it."""
-        try:
-            yield
-        except WireError as error:
-            raise self._tampered(str(error)) from None
+        return self._conclude(ask, self._open(reply, blobs))
 
     def _begun(self, ask: wire.Ask, attrs: list[wire.Attr]) -> tuple[Reply, wire.Blobs]:
         """A check's first request, which says that it begins: a worker may end now for what an earlier one left.
@@ -298,7 +297,7 @@ class Student:
 
     def _asked(self, ask: wire.Ask, attrs: list[wire.Attr], begin: int | None = None) -> tuple[Reply, wire.Blobs]:
         with self._counted():
-            limits = self._limits(len(ask.calls) if isinstance(ask, Calls) else 1)
+            limits = self._limits(_BATCH if isinstance(ask, Calls) else 1)
             return self._attempt.ask(ask, limits, attrs, self._codec.outgoing, begin)
 
     @contextmanager
@@ -310,8 +309,8 @@ class Student:
         finally:
             self._spent[self._exercise] = self._spent.get(self._exercise, 0.0) + time.monotonic() - began
 
-    def _limits(self, calls: int) -> Limits:
-        """What so many calls may take. Raises `WorkerGone` ("late") when the exercise has had its time."""
+    def _limits(self, share: float) -> Limits:
+        """That share of what a call may take. Raises `WorkerGone` ("late") when the exercise has had its time."""
         limits, late = self._attempt.call_limits, len(self._late)
         if sum(self._spent.values()) > _ALL * limits.wall:  # nobody was late, and all together they are
             late = _HASTE
@@ -319,8 +318,8 @@ class Student:
         left = _CALLS * limits.wall / haste - self._spent.get(self._exercise, 0.0)
         if left <= 0:
             raise WorkerGone("late", f"{_CALLS * limits.wall / haste:g}")
-        times = min(calls, _CALLS) / haste
-        return replace(limits, cpu=limits.cpu * times, wall=min(limits.wall * times, left))
+        share /= haste
+        return replace(limits, cpu=limits.cpu * share, wall=min(limits.wall * share, left))
 
     def _tampered(self, why: str) -> StudentError:
         """The worker is not to be believed any more: end it."""
@@ -328,29 +327,15 @@ class Student:
         return self._gone(WorkerGone("protocol", why))
 
     def _open(self, reply: Reply, blobs: wire.Blobs) -> _Opened:
-        """Read a reply: all of it, but nothing is set on the suite's tensors yet. Raises `WireError`."""
+        """Read a reply; nothing is set on the suite's tensors yet. Raises `StudentDied` for one that cannot be."""
         changed = self._names(reply.changed) if reply.changed else ""  # before what comes takes their numbers
-        self._codec.receive(blobs)
-        result = self._codec.decode(reply.outcome.value) if isinstance(reply.outcome, Returned) else None
-        attrs = self._codec.read_attrs(reply.attrs)  # after the value, which they may be set on
+        try:
+            self._codec.receive(blobs)
+            result = self._codec.decode(reply.outcome.value) if isinstance(reply.outcome, Returned) else None
+            attrs = self._codec.read_attrs(reply.attrs)  # after the value, which they may be set on
+        except WireError as error:
+            raise self._tampered(str(error)) from None
         return _Opened(reply, result, attrs, changed)
-
-    def _open_all(self, lasts: Sequence[_Last], reply: Reply, blobs: wire.Blobs) -> list[_Opened] | None:
-        """Read the replies to several calls, one after the other; None where they are too large for one message."""
-        match reply.outcome:
-            case Several(parts) if len(parts) == len(lasts) and blobs.keys() == set(range(len(lasts))):
-                numbered = zip(lasts, parts, range(len(parts)), strict=True)
-                return [self._open_part(last, part, blobs[number]) for last, part, number in numbered]
-            case Raised():  # not even the arguments could be made
-                return [self._open(reply, blobs)] * len(lasts)
-            case Returned(Unsupported()):
-                return None
-            case _:
-                raise WireError("not an answer to each call")
-
-    def _open_part(self, last: _Last, reply: Reply, blob: memoryview) -> _Opened:
-        self._last = last  # what stays in the worker is called after the call that it came from
-        return self._open(reply, wire.split(blob, reply.blobs))
 
     def _conclude(self, ask: wire.Ask, opened: _Opened) -> Any:
         """The result of a request, or what came in its place."""
@@ -468,6 +453,44 @@ class _Opened(NamedTuple):
     result: Any
     attrs: list[tuple[int, torch.Tensor, str, object]]
     changed: str
+
+
+class _Batch:
+    """The replies to several calls. Each is opened when its turn comes, as if its call had been made only then.
+
+    Raises `WireError` when there is not one reply to each call.
+    """
+
+    def __init__(
+        self, student: Student, calls: Sequence[Call], lasts: Sequence[_Last], reply: Reply, blobs: wire.Blobs
+    ) -> None:
+        parts = reply.outcome.replies if isinstance(reply.outcome, Several) else []
+        if len(parts) != len(calls) or blobs.keys() != set(range(len(calls))):
+            raise WireError("not an answer to each call")
+        split = [wire.split(blobs[number], part.blobs) for number, part in enumerate(parts)]
+        self._student = student
+        self._calls = deque(zip(calls, lasts, strict=True))
+        self._unread = deque(zip(lasts, parts, split, strict=True))
+        self._opened: deque[_Opened] = deque()
+
+    def open_all(self) -> None:
+        """Open what is left, before anything else is asked that may speak of it."""
+        last = self._student._last
+        while self._unread:
+            self._open_next()
+        self._student._last = last
+
+    def _open_next(self) -> None:
+        last, part, blobs = self._unread.popleft()
+        self._student._last = last  # what stays in the worker is called after the call that it came from
+        self._opened.append(self._student._open(part, blobs))
+
+    def result(self) -> Any:
+        """The next call's result, or what came in its place."""
+        if not self._opened:
+            self._open_next()
+        call, self._student._last = self._calls.popleft()
+        return self._student._conclude(call, self._opened.popleft())
 
 
 @dataclass

@@ -10,6 +10,7 @@ from nbformat import v4
 
 from grader.course import Course, CourseError
 from grader.entry import _assignment
+from tests.tiny import tiny
 
 ROOT = Path(__file__).parents[1]
 
@@ -161,3 +162,24 @@ def test_a_notebook_under_another_name_tells_its_assignment(tmp_path, name):
     assert assignment.name == name
     renamed.write_text("{}", encoding="utf-8")
     assert not _assignment(Course.find(ROOT), renamed)[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "module"),
+    [
+        ("import matplotlib.pyplot as plt", "matplotlib.pyplot"),
+        ("from torch.testing import assert_close", "torch.distributed.tensor"),
+        ("out.backward( torch.ones(2))", "torch.fx.experimental.symbolic_shapes"),
+        ("opt = torch.optim.SGD(model.parameters(), 0.1)", "torch._dynamo"),
+        ("loss.backward()\nself.l.backward( )\ndef backward(self): pass\nthe optimal one", None),
+    ],
+)
+def test_what_a_notebook_uses_is_loaded_before_it_runs(text, module, tmp_path):
+    assert tiny(tmp_path).modules_for(text) == ((module,) if module else ())
+
+
+def test_what_a_check_asks_for_is_loaded_before_too(tmp_path):
+    assignment = tiny(tmp_path)
+    check = tmp_path / "autotests/tiny/hidden/test_double.py"
+    check.write_text("def test_it(student, d):\n    student.grad(out, (x,), d)\n", encoding="utf-8")
+    assert assignment.modules_for("") == ("torch.fx.experimental.symbolic_shapes",)

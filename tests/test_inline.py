@@ -7,9 +7,27 @@ import pytest
 from nbclient import NotebookClient
 
 from grader.course import Course
+from grader.findings import StudentTimeout
+from grader.inline import Local
+from grader.sandbox.client import Limits
 from tests.test_sandbox import ROOT
+from tests.test_student import student_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def test_calls_together_that_never_end_are_late_in_a_kernel_too():
+    def answer(x):
+        while x:
+            pass
+        return x
+
+    student = student_of("", lambda: Local({"answer": answer}), Limits(5.0, 0.2))
+    results = student.each("answer", [(0,), (1,), (2,)])
+    assert next(results)[1] == 0
+    with pytest.raises(StudentTimeout):
+        next(results)
+
 
 CELLS = {
     "right": "def relu(x): return x.clamp_min(0.)\ncheck('relu')",

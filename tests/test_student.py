@@ -9,10 +9,22 @@ import pytest
 import torch
 
 from grader.attempt import Attempt
-from grader.findings import CheckFailed, Mismatch, StudentDied, StudentMissing, StudentRaised, StudentTimeout
+from grader.findings import CheckFailed, Mismatch, StudentDied, StudentMissing, StudentTimeout
 from grader.notebook import RunCell, Submission
 from grader.sandbox.client import Engine, Limits
-from grader.sandbox.wire import MAX_CALLS, Calls, Known, Raised, Reply, Request, Returned, Several, TensorV
+from grader.sandbox.wire import (
+    MAX_CALLS,
+    Calls,
+    Known,
+    Raised,
+    Reply,
+    Request,
+    Returned,
+    Several,
+    TensorV,
+    Undefined,
+    Unsupported,
+)
 from grader.source import to_python
 from grader.student import Handle, Student
 
@@ -138,10 +150,80 @@ def test_more_cases_than_go_into_one_message(answered):
     assert list(student.each("answer", [])) == []
 
 
-def test_answers_too_large_for_one_message_come_one_by_one(answered):
-    student = answered("import torch\ndef answer(n): return torch.ones(n, 1 << 10)")
-    sizes = [5 << 10, 6 << 10, 7 << 10, 3]  # of 4 KB: together more than a message holds
-    assert [len(result) for _, result in student.each("answer", [(n,) for n in sizes])] == sizes
+# What does not go together goes one by one, in a new worker: an answer cannot tell.
+TOO_MUCH = {
+    "results": (
+        "import torch\ncalls = [0]\ndef answer(n):\n    calls[0] += 1\n    return torch.full((n, 1 << 10), calls[0])",
+        [(5 << 9,), (6 << 9,), (7 << 9,), (3,)],  # 8 KB each: together more than a message holds
+        lambda result: (len(result), int(result[0, 0])),
+        [(5 << 9, 1), (6 << 9, 2), (7 << 9, 3), (3, 4)],
+    ),
+    "one result again and again": (
+        "import torch\nmade = torch.ones(9 << 8, 1 << 10)\ndef answer(n): return made",
+        [(n,) for n in range(9)],
+        len,
+        [9 << 8] * 9,
+    ),
+    "printed": (
+        "calls = 0\ndef answer(n):\n    global calls\n    calls += 1\n    print('好' * 4000)\n    return calls",
+        [(n,) for n in range(MAX_CALLS)],
+        int,
+        list(range(1, MAX_CALLS + 1)),
+    ),
+    "tensors": (
+        "def answer(*many): return len(many)",
+        [tuple(torch.tensor(float(i)) for i in range(n)) for n in range(40)],
+        int,
+        list(range(40)),
+    ),
+    "numbers": ("def answer(x): return len(x)", [([0.5] * 2000,)] * 40, int, [2000] * 40),
+    "bytes": ("def answer(x): return len(x)", [(torch.ones(6 << 10, 1 << 10),) for _ in range(3)], int, [6 << 10] * 3),
+}
+
+
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_too_much_for_one_message_goes_one_by_one(what, answered):
+    source, given, read, expected = TOO_MUCH[what]
+    student = answered(source)
+    assert [read(result) for _, result in student.each("answer", given)] == expected
+    assert not student._attempt.flags
+
+
+def test_what_did_not_arrive_is_sent_again(answered):
+    """A result is too large for any message; what it was sent with, and it itself, is not known on the other side."""
+    student = answered(
+        "import torch\nmade = torch.ones(1 << 12, 1 << 12, dtype=torch.float64)\nmade.h = 2\ndef answer(x, large):\n"
+        "    if not hasattr(x, 'g'): x.g = torch.zeros(1)\n    return made if large else 3"
+    )
+    x = torch.ones(1)
+    assert [type(student.answer(x, True)) for _ in range(2)] == [Unsupported, Unsupported]
+    assert student.answer(x, False) == 3
+    assert x.g.tolist() == [0]
+    assert not student._attempt.flags
+
+
+def test_slow_answers_have_the_time_of_single_calls(answered):
+    spin = "end = process_time() + 0.3\n    while process_time() < end: pass"
+    student = answered(f"from time import process_time\ndef answer(x):\n    {spin}\n    return x", Limits(0.5, 2.0))
+    assert [result for _, result in student.each("answer", [(n,) for n in range(4)])] == [0, 1, 2, 3]
+
+
+def test_an_answer_is_as_wrong_as_its_first_wrong_result(answered):
+    """Whatever it would have done later."""
+    student = answered("def answer(x):\n    while x > 1: pass\n    return x", Limits(0.2, 1.0))
+    results = student.each("answer", [(0,), (1,), (2,)])
+    assert [next(results)[1], next(results)[1]] == [0, 1]
+    assert not student._attempt.flags
+    with pytest.raises(StudentTimeout) as error:
+        next(results)
+    assert error.value.finding.facts["limit"] == "0.2"
+    assert student.last.text == "answer(2)"
+
+
+def test_something_else_may_be_asked_before_the_last_result(answered):
+    student = answered("def answer(x): return [x]\ndef other(y): return y[0] + 1")
+    seen = [student.other(result) for _, result in student.each("answer", [(torch.tensor(n),) for n in range(3)])]
+    assert seen == [1, 2, 3]
 
 
 def test_calls_that_must_raise(answered):
@@ -159,17 +241,13 @@ def test_calls_that_must_raise(answered):
 
 def test_a_process_that_ends_in_one_of_the_calls(answered):
     student = answered("import os\ndef answer(x):\n    if x == 3: os._exit(5)\n    return x")
+    results = student.each("answer", [(n,) for n in range(5)])
+    assert [next(results)[1] for _ in range(3)] == [0, 1, 2]
     with pytest.raises(StudentDied):
-        list(student.each("answer", [(n,) for n in range(5)]))
-    assert student.last is None  # nobody knows which of them it was
+        next(results)
+    assert student.last.text == "answer(3)"
     student.begin("answer", 1, student._attempt)
     assert [result for _, result in student.each("answer", [(1,), (2,)])] == [1, 2]
-
-
-def test_calls_that_never_end(answered):
-    student = answered("def answer(x):\n    while x: pass\n    return x", Limits(0.2, 1.0))
-    with pytest.raises(StudentTimeout):
-        list(student.each("answer", [(0,), (1,), (2,)]))
 
 
 def test_what_runs_is_watched_call_by_call(answered):
@@ -181,17 +259,18 @@ def test_what_runs_is_watched_call_by_call(answered):
 
 ONE = TensorV(-1, "tensor", "float32", [1], [1], 0, -1, False)
 EMPTY = Reply(0, Returned(1.0))
-LIES = {
+NO_ANSWER = {
     "one answer to several calls": (Returned(1.0), {}),
+    "an exception": (Raised("TypeError", ["TypeError"], "no", []), {}),
     "fewer answers": (Several([EMPTY]), {0: b""}),
     "no bytes": (Several([EMPTY] * 2), {}),
     "other numbers": (Several([EMPTY] * 2), {5: b"", 7: b""}),
     "a table that does not fit": (Several([Reply(0, Returned(ONE), blobs=[(-1, 4)])] * 2), {0: b"", 1: b"1234"}),
-    "a tensor of the next answer": (
-        Several([Reply(0, Returned(Known(-1))), EMPTY]),
-        {0: b"", 1: b""},
-    ),
+}
+LIES = {
+    "a tensor of the next answer": (Several([Reply(0, Returned(Known(-1))), EMPTY]), {0: b"", 1: b""}),
     "answers in an answer": (Several([Reply(0, Several([]))] * 2), {0: b"", 1: b""}),
+    "a name that nobody asked for": (Several([Reply(0, Undefined("other"))] * 2), {0: b"", 1: b""}),
 }
 
 
@@ -199,14 +278,17 @@ LIES = {
 def test_a_worker_that_lies_about_several_calls_is_ended(lie):
     outcome, blobs = LIES[lie]
     worker = Scripted(lambda request: Reply(request.seq, outcome), blobs)
-    student = student_of("def answer(x): return x", lambda: worker)
     with pytest.raises(StudentDied) as error:
-        list(student.each("answer", [(1,), (2,)]))
+        list(student_of("def answer(x): return x", lambda: worker).each("answer", [(1,), (2,)]))
     assert error.value.finding.code == "protocol"
     assert worker.ended
 
 
-def test_arguments_that_cannot_be_made_fail_the_first_call():
-    worker = Scripted(lambda request: Reply(request.seq, Raised("TypeError", ["TypeError"], "no", [])))
-    with pytest.raises(StudentRaised):
-        list(student_of("def answer(x): return x", lambda: worker).each("answer", [(1,), (2,)]))
+@pytest.mark.parametrize("lie", NO_ANSWER)
+def test_what_does_not_answer_each_call_answers_none(lie):
+    """Another worker is asked, call by call."""
+    outcome, blobs = NO_ANSWER[lie]
+    workers = [Scripted(lambda request: Reply(request.seq, outcome), blobs) for _ in range(2)]
+    student = student_of("def answer(x): return x", iter(workers).__next__)
+    assert [result for _, result in student.each("answer", [(1,), (2,)])] == [None, None]
+    assert [worker.ended for worker in workers] == [True, False]

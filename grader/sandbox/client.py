@@ -280,14 +280,18 @@ class Worker:
         return wire.decode(body, Hello)
 
     def request(self, request: Request, blobs: Sequence[memoryview], limits: Limits) -> tuple[Reply, wire.Blobs]:
-        """Send one request and read its one reply, within ``limits``."""
+        """Send one request and read its one reply, within ``limits``. Raises `EngineError` when it is too large."""
         if self._ended:
             raise WorkerGone("died")
+        try:
+            frame = wire.encode(request, blobs)
+        except wire.WireError as error:
+            raise EngineError(f"a check asks too much at once: {error}") from None
         deadline = _Deadline(self, limits.cpu, limits.wall)
         try:
             if self._surplus():
                 raise wire.WireError("an answer before the question")
-            self._write(wire.encode(request, blobs), deadline)
+            self._write(frame, deadline)
             body, raw = self._frame(deadline)
             reply = wire.decode(body, Reply)
             if reply.seq != request.seq:

@@ -82,7 +82,7 @@ class Codec:
         self.storage_of: dict[int, int] = {}  # tensor number -> storage number
         self._attrs: dict[tuple[int, str], object] = {}  # what the other side knows of attributes
         self._next = 0
-        self.outgoing: dict[int, memoryview] = {}
+        self.begin_message()
 
     def number(self, tensor: object) -> int | None:
         """The number under which both sides know a tensor, or None."""
@@ -104,7 +104,18 @@ class Codec:
 
     def begin_message(self) -> None:
         """Start collecting the blobs of one message."""
-        self.outgoing = {}
+        self.outgoing: dict[int, memoryview] = {}
+        self._new: list[int] = []  # the tensors in it that are not yet known, and the attributes
+        self._new_attrs: list[tuple[int, str]] = []
+
+    def unsent(self) -> None:
+        """The last message did not go: what was new in it is not known to the other side."""
+        for number in self._new:
+            self._snapshots[number] = (), b""
+            if number * self.sign > 0 and number in self.by_id:
+                self._numbers.pop(id(self.by_id.pop(number)), None)
+        for key in self._new_attrs:
+            self._attrs.pop(key, None)
 
     def encode(self, value: object, depth: int = 0) -> Value:
         """``value`` as a wire value; exact types only, so that no subclass has a say in how it travels."""
@@ -158,6 +169,7 @@ class Codec:
         if number is None:
             number = self._new_number()
         self._register(number, owner, window, content)
+        self._new.append(number)
         if flat.untyped_storage().nbytes() > max(_WHOLE_STORAGE, 2 * flat.numel() * flat.element_size()):
             flat = flat.contiguous().clone()
             storage = self._storage(number, flat, tensors.storage_copy(flat))
@@ -295,6 +307,7 @@ class Codec:
                 wire = Unsupported(type(value).__name__[:200])
             self._attrs[number, name] = value
             if not (known and isinstance(wire, Known)):
+                self._new_attrs.append((number, name))
                 yield Attr(number, name, wire)
 
     def set_attrs(self, attrs: list[Attr]) -> None:

@@ -193,8 +193,11 @@ def make(source: Source) -> Any:
 class Session:
     """Serves requests on a namespace; one for a worker's life, or in a student's own kernel."""
 
-    def __init__(self, namespace: dict[str, Any], shell: Shell | None, out: Printed) -> None:
+    def __init__(
+        self, namespace: dict[str, Any], shell: Shell | None, out: Printed, passing: type[BaseException] | None = None
+    ) -> None:
         self.namespace, self.shell, self.out = namespace, shell, out
+        self.passing = passing or _Nothing  # what is no answer's business, and goes through
         self.runner = Runner(shell) if shell else None
         self.sources: dict[str, list[str]] = {}
         self.handles: dict[int, object] = {}
@@ -249,6 +252,8 @@ class Session:
             value = act()
             changed = codec.changed()  # before anything is encoded, and so known to the other side
             outcome: Returned | Raised | Undefined = Returned(codec.encode(value))
+        except self.passing:
+            raise
         except _Undefined as error:
             watch, outcome = None, Undefined(error.name)
         except BaseException as error:
@@ -363,6 +368,10 @@ def _state() -> tuple[int, bool]:
     return _usage(resource.RUSAGE_SELF).ru_maxrss << 10, _is_inference()
 
 
+class _Nothing(BaseException):
+    """Raised by nobody."""
+
+
 class _Undefined(Exception):
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -414,13 +423,14 @@ def serve() -> None:
         reply, blobs = session.handle(*request)
         for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
             _set_timer(timer, 0.0)  # what one request started must not meet the next
-        _send(OUTBOX, _fit(reply, blobs))
+        _send(OUTBOX, _fit(reply, blobs, session.codec))
 
 
-def _fit(reply: Reply, blobs: list[memoryview]) -> list[bytes | memoryview]:
+def _fit(reply: Reply, blobs: list[memoryview], codec: Codec) -> list[bytes | memoryview]:
     try:
         return wire.encode(reply, blobs)
     except (wire.WireError, OverflowError, UnicodeError, RecursionError) as error:
+        codec.unsent()
         small = Reply(reply.seq, Returned(Unsupported(f"an answer too large to send ({error})"[:200])))
         return wire.encode(msgspec.structs.replace(small, printed=reply.printed, changed=reply.changed[:100]))
 

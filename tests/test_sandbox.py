@@ -301,6 +301,17 @@ def test_only_the_sandbox_is_loaded_in_the_fork_server():
     assert "grader.sandbox.client" not in names
 
 
+def test_sets_have_the_same_order_in_every_fork_server(worker):
+    """Or the same answer would come out differently in another process, or the next time."""
+    source = "order = str(set('a set of words in the order of their hashes'.split()))"
+    worker.run(source)
+    environment = {"PYTHONHASHSEED": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{source}; print(order)"], env=environment, capture_output=True, text=True
+    )
+    assert worker.value("order") == done.stdout.strip()
+
+
 def test_a_parent_that_ignores_its_children_s_end_is_no_hindrance():
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # as some services leave it to what they start
     try:

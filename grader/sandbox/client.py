@@ -47,7 +47,6 @@ _ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # fewer, larger pages: less to copy for each fork
     "MPLBACKEND": "Agg",
-    "PYTHONWARNINGS": "ignore",
 }
 _libc = ctypes.CDLL(None)
 
@@ -236,7 +235,8 @@ class Engine:
         ours, theirs = socket.socketpair()
         with theirs, (self._home / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "grader.sandbox.zygote", str(theirs.fileno()), *self.policy.modules],
+                # `-I` would ignore the environment, which is ours, and with it the seed of hashes
+                [sys.executable, "-P", "-s", "-m", "grader.sandbox.zygote", str(theirs.fileno()), *self.policy.modules],
                 env={**_ENVIRONMENT, "HOME": str(self._home), "MPLCONFIGDIR": str(self._home)},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 """The fork server: a fresh process with the libraries loaded, from which each worker is forked in milliseconds.
 
-Started clean (``python -I -m grader.sandbox.zygote FD [MODULE ...]``: fixed environment, own session, no inherited
+Started clean (``python -P -s -m grader.sandbox.zygote FD [MODULE ...]``: fixed environment, own session, no inherited
 descriptor but its end of a socket pair), it never held a solution, a hidden test or an expected value, and it stays
 single-threaded. It ends when its socket closes, its workers end with it, and its folder goes last.
 """

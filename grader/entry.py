@@ -7,6 +7,7 @@ a submission, the fork server starts first, and both load it at the same time.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 from pathlib import Path
@@ -41,12 +42,13 @@ def pytest_configure(config: pytest.Config) -> None:
     warm = next((one for one in config.pluginmanager.get_plugins() if isinstance(one, Warm)), mine)
     data = load(found[1])
     engine = warm.engine(found[0], data.decode(errors="replace") if isinstance(data, bytes) else "")
-    gc.disable()  # torch makes little garbage while it loads, and to look for it again and again takes a fifth of it
+    gc.disable()  # there is little garbage in a run of seconds, and to look for it among all of torch takes one of them
+    config.add_cleanup(gc.enable)
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)  # nor need Python look for it at its end
     from grader.ownrun import OwnRun
 
     config.pluginmanager.import_plugin("grader.plugin")
-    gc.freeze()  # nor is there any to be found in it at the end
-    gc.enable()
     config.pluginmanager.register(OwnRun(config, *found, engine), "grader-own-run")
 
 

@@ -45,7 +45,7 @@ class Local:
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._out = Printed()
-        self._session = Session(namespace, None, self._out, passing=_Late)
+        self._session = Session(namespace, None, self._out, passing=(_Late,))
 
     def request(
         self, request: Request, blobs: Sequence[memoryview], limits: Limits

@@ -469,9 +469,8 @@ class _Batch:
             raise WireError("not an answer to each call")
         split = [wire.split(blobs[number], part.blobs) for number, part in enumerate(parts)]
         self._student = student
-        self._calls = deque(zip(calls, lasts, strict=True))
-        self._unread = deque(zip(lasts, parts, split, strict=True))
-        self._opened: deque[_Opened] = deque()
+        self._unread = deque(zip(calls, lasts, parts, split, strict=True))
+        self._opened: deque[tuple[Call, _Last, _Opened]] = deque()
 
     def open_all(self) -> None:
         """Open what is left, before anything else is asked that may speak of it."""
@@ -481,16 +480,16 @@ class _Batch:
         self._student._last = last
 
     def _open_next(self) -> None:
-        last, part, blobs = self._unread.popleft()
+        call, last, part, blobs = self._unread.popleft()
         self._student._last = last  # what stays in the worker is called after the call that it came from
-        self._opened.append(self._student._open(part, blobs))
+        self._opened.append((call, last, self._student._open(part, blobs)))
 
     def result(self) -> Any:
         """The next call's result, or what came in its place."""
         if not self._opened:
             self._open_next()
-        call, self._student._last = self._calls.popleft()
-        return self._student._conclude(call, self._opened.popleft())
+        call, self._student._last, opened = self._opened.popleft()
+        return self._student._conclude(call, opened)
 
 
 @dataclass

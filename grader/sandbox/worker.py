@@ -194,10 +194,14 @@ class Session:
     """Serves requests on a namespace; one for a worker's life, or in a student's own kernel."""
 
     def __init__(
-        self, namespace: dict[str, Any], shell: Shell | None, out: Printed, passing: type[BaseException] | None = None
+        self,
+        namespace: dict[str, Any],
+        shell: Shell | None,
+        out: Printed,
+        passing: tuple[type[BaseException], ...] = (),
     ) -> None:
         self.namespace, self.shell, self.out = namespace, shell, out
-        self.passing = passing or _Nothing  # what is no answer's business, and goes through
+        self.passing = passing  # what is no answer's business, and goes through
         self.runner = Runner(shell) if shell else None
         self.sources: dict[str, list[str]] = {}
         self.handles: dict[int, object] = {}
@@ -366,10 +370,6 @@ class Session:
 def _state() -> tuple[int, bool]:
     """The most memory used so far, in bytes, and whether inference mode is on."""
     return _usage(resource.RUSAGE_SELF).ru_maxrss << 10, _is_inference()
-
-
-class _Nothing(BaseException):
-    """Raised by nobody."""
 
 
 class _Undefined(Exception):

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from grader.reach import Reach
-from grader.reading import below
 from grader.scopes import COMPREHENSIONS, Lib, Own, Scope
+from grader.source import below
 from grader.vocabulary import LOOPING, LOOPING_PAIRS, PASSED_ON
 
 
@@ -19,6 +19,11 @@ class Deepest:
     depth: int
     cell: int
     line: int
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """By depth, then by what comes first in the notebook: sets are in no order that is the same tomorrow."""
+        return self.depth, -self.cell, -self.line
 
 
 @dataclass
@@ -40,12 +45,12 @@ def deepest(reach: Reach) -> Deepest:
     bodies = {id(own.node): counter.body(own) for own in counter.functions()}
     depths: dict[int, Deepest] = {}
     for ring in _rings(bodies):
-        best = max((_deepest_of(key, ring, bodies, reach, depths) for key in ring), key=lambda d: d.depth)
+        best = max((_deepest_of(key, ring, bodies, reach, depths) for key in ring), key=lambda d: d.rank)
         recursive = any(id(callee.node) in ring for key in ring for callee, _, _ in bodies[key].calls)
         for key in ring:
             depths[key] = Deepest(best.depth + recursive, best.cell, best.line)
     found = [depths[id(own.node)] for own in counter.entries() if id(own.node) in depths]
-    return max(found, key=lambda d: d.depth) if found else Deepest(0, *reversed(reach.place()))
+    return max(found, key=lambda d: d.rank) if found else Deepest(0, *reversed(reach.place()))
 
 
 def _deepest_of(
@@ -53,13 +58,13 @@ def _deepest_of(
 ) -> Deepest:
     """One function's own loops, or those of a function it calls with the loops around the call."""
     body, cell = bodies[key], reach.book.inside(reach.owns[key]).cell
-    best = Deepest(body.depth, cell, body.line)
+    own, found = Deepest(body.depth, cell, body.line), []
     for callee, around, line in body.calls:
         inner = depths.get(id(callee.node))
-        if inner is not None and id(callee.node) not in ring and around + inner.depth > best.depth:
+        if inner is not None and id(callee.node) not in ring and around + inner.depth > own.depth:
             place = inner if inner.depth else Deepest(0, cell, line)
-            best = Deepest(around + inner.depth, place.cell, place.line)
-    return best
+            found.append(Deepest(around + inner.depth, place.cell, place.line))
+    return max(found, key=lambda d: d.rank, default=own)
 
 
 def _rings(bodies: dict[int, _Body]) -> Iterator[set[int]]:

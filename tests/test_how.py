@@ -693,6 +693,13 @@ def test_loops_are_counted(source: str) -> None:
     assert code_of(lambda: how.must_not("loop")) == ("too_many_loops" if depth else "passes")
 
 
+def test_of_several_nests_the_first_is_told_whatever_order_sets_are_in() -> None:
+    nests = [f"if y:\n    def f(a): return [x + {number} for x in a]" for number in range(8)]
+    finding = finding_of(lambda: How("f", cells("y = 1", *nests)).loops(at_most=0))
+    assert finding is not None
+    assert [(frame.cell, frame.line) for frame in finding.frames] == [("cell 3", 2)]
+
+
 def test_hidden_code_is_no_way_around_a_loop() -> None:
     assert code_of(lambda: How("f", cells("def f(a): exec('for x in a: pass')")).loops(at_most=0)) == "hidden_call"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ Window = tuple[Any, ...]
 
 def _window(flat: torch.Tensor) -> Window:
     """Where and how a plain tensor looks at memory."""
-    return flat.dtype, flat.shape, flat.stride(), flat.storage_offset(), flat.untyped_storage().data_ptr()
+    return flat.dtype, flat.shape, flat.stride(), flat.storage_offset(), flat.data_ptr()
 
 
 class Codec:
@@ -294,11 +294,11 @@ class Codec:
 
     def _attrs_of(self, number: int) -> Iterator[Attr]:
         for name, value in list(getattr(self.by_id[number], "__dict__", {}).items()):
-            if not allowed_attr(name):
-                continue
             known = self._attrs.get((number, name), self) is value
-            if known and self.sign > 0:
+            if known and (self.sign > 0 or self._is_as_sent(value)):
                 continue  # as it came, or as it was sent; to look for changes would cost what the worker likes
+            if not known and not allowed_attr(name):
+                continue
             try:
                 wire = self.encode(value)
             except Exception:  # an object of the student's that breaks when it is looked at
@@ -309,6 +309,13 @@ class Codec:
             if not (known and isinstance(wire, Known)):
                 self._new_attrs.append((number, name))
                 yield Attr(number, name, wire)
+
+    def _is_as_sent(self, value: object) -> bool:
+        """Is this a tensor that the other side knows, unchanged? Of some only encoding tells."""
+        number = self.number(value)
+        if number is None or not _is_usual(value):
+            return False
+        return self._snapshots[number] == (_window(value), tensors.storage_copy(value))
 
     def set_attrs(self, attrs: list[Attr]) -> None:
         """Set what the other side says was set on its twins of our tensors. Raises `WireError` for any other name."""
@@ -343,10 +350,15 @@ class Codec:
         """Does a tensor look at its memory in another way than when it came, or at another memory?"""
         if not isinstance(held, torch.Tensor):
             return False
-        if type(held) is torch.Tensor and held.layout is torch.strided and not (held.is_neg() or held.is_conj()):
-            return _window(held) != self._snapshots[number][0]  # asked after each call: `plain` takes longer
-        flat = tensors.plain(held)
+        flat = held if _is_usual(held) else tensors.plain(held)  # asked after each call: `plain` takes longer
         return flat is None or _window(flat) != self._snapshots[number][0]
+
+
+def _is_usual(value: object) -> TypeGuard[torch.Tensor]:
+    """Is it a tensor that `tensors.plain` would leave as it is?"""
+    if type(value) is not torch.Tensor or value.layout is not torch.strided:
+        return False
+    return not (value.is_neg() or value.is_conj())
 
 
 def _check_keys(keys: list[Any]) -> None:

@@ -6,8 +6,9 @@ import ast
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from grader.reading import Reading, below
+from grader.reading import Reading
 from grader.scopes import Notebook
+from grader.source import below
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # Calls that only look at what they are given.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from grader.made import makers
-from grader.reading import Reading, below
+from grader.reading import Reading
 from grader.scopes import (
     BY_NAME,
     COMPREHENSIONS,
@@ -24,6 +24,7 @@ from grader.scopes import (
     hiding,
     notebook,
 )
+from grader.source import below
 from grader.vocabulary import HIDING_ATTRIBUTES
 
 _COST_OF_USE = 6  # steps: as much in memory as in time

@@ -13,21 +13,12 @@ from typing import Any, TypeVar
 
 from grader.findings import NotAsAsked
 from grader.model import Finding
-from grader.source import parsed
+from grader.source import below, parsed
 
 MAX_STEPS = 1_200_000  # an honest notebook takes a tenth when each of fifty exercises is judged by its source
 MAX_AGE = 200_000  # steps after which what was not asked for again is forgotten: far more than an answer takes
 
 T = TypeVar("T")
-
-
-def below(node: ast.AST) -> tuple[ast.AST, ...]:
-    """What `ast.iter_child_nodes` gives, kept with the node: trees are walked again and again, and never changed."""
-    kept: tuple[ast.AST, ...] | None = getattr(node, "_children", None)
-    if kept is None:
-        kept = tuple(ast.iter_child_nodes(node))
-        node._children = kept  # type: ignore[attr-defined]
-    return kept
 
 
 class TooLarge(NotAsAsked):
@@ -70,7 +61,7 @@ class Reading:
         return self._trees[text, line]
 
     def walk(self, node: ast.AST) -> Iterator[ast.AST]:
-        """`ast.walk`, counted."""
+        """What `ast.walk` gives but for operators and contexts, counted."""
         todo = deque([node])
         while todo:
             self.spend()

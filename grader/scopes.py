@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from grader.libraries import canonical, exported
-from grader.reading import Reading, below
+from grader.reading import Reading
+from grader.source import below
 from grader.vocabulary import (
     CONVENTIONAL,
     HIDING,
@@ -48,7 +49,7 @@ _NAMESPACES = frozenset({"builtins.globals", "builtins.locals", "builtins.vars"}
 BY_NAME = frozenset({"builtins.getattr", "operator.attrgetter", "operator.methodcaller"})
 _BUILTINS = frozenset(dir(builtins)) | {"get_ipython", "display", "__builtins__", "In", "Out", "_oh", "_ih"}
 _HIDING_PARTS = max(path.count(".") for path in HIDING) + 1
-_BIND_NOTHING = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+_BIND_NOTHING = (ast.Name, ast.Constant)
 _OUTPUT = re.compile(r"_{1,3}\Z|_i?\d+\Z")  # what IPython binds to earlier results
 
 
@@ -486,9 +487,9 @@ class Notebook:
         self.reading.spend(steps)
 
     def walk(self, node: ast.AST) -> Iterator[ast.AST]:
-        """`ast.walk`, counted."""
-        for child in ast.walk(node):
-            self.spend()
+        """What `Reading.walk` gives, counted for one answer too."""
+        for child in self.reading.walk(node):
+            self._steps += 1
             yield child
 
     def values(self, node: ast.AST | None, scope: Scope, before: int | None = None) -> Values:

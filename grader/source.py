@@ -36,6 +36,8 @@ _COMMANDS = (
     "pip3?|conda|mamba|uv|ls|ll|cd|pwd|mkdir|rmdir|rm|cp|mv|cat|git|wget|curl|sudo|apt(-get)?|unzip|tar|python3?"
 )
 _COMMAND = re.compile(rf"({_COMMANDS})(?=\s|$)(?![ \t]*[=(,:\[])")
+_KINDS_OF_MARKS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+_MARKS = frozenset(mark for kind in _KINDS_OF_MARKS for mark in kind.__subclasses__())
 _PYTHON_MAGICS = frozenset({"time", "timeit", "capture", "prun"})
 
 
@@ -178,10 +180,30 @@ def parsed(python: str) -> ast.Module | None:
     return tree if _depth_within(tree, MAX_DEPTH) else None
 
 
+def below(node: ast.AST) -> tuple[ast.AST, ...]:
+    """What `ast.iter_child_nodes` gives, but for operators and contexts, which say nothing without what they are in.
+
+    It is kept with the node: trees are walked again and again, and never changed.
+    """
+    kept: tuple[ast.AST, ...] | None = getattr(node, "_children", None)
+    if kept is None:
+        kept = tuple(_children(node))
+        node._children = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    for name in node._fields:
+        value = getattr(node, name, None)
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, ast.AST) and type(item) not in _MARKS:
+                yield item
+
+
 def _depth_within(tree: ast.AST, limit: int) -> bool:
     layer = [tree]
     for _ in range(limit):
-        layer = [child for node in layer for child in ast.iter_child_nodes(node)]
+        layer = [child for node in layer for child in below(node)]
         if not layer:
             return True
     return False

@@ -6,6 +6,7 @@ Everything read here is the instructor's own. A fault in it is a `CourseError` t
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,7 @@ REREAD = re.compile(r"^(?:Read again: |重读：)(.+?)[.。]?$", re.MULTILINE)
 # What is loaded only at its first use, which takes a second on a slow machine, and how text that uses it reads. Torch's
 # optimizers load its compiler at their first step, which takes longest, and a worker cannot do it.
 _COMPILER = "torch._dynamo"
+_CALLED_FOR = frozenset({"torch.distributed.tensor", "torch.fx.experimental.symbolic_shapes"})  # loaded by a call alone
 _LATE = {
     "matplotlib.pyplot": re.compile(r"plt"),
     "torch.distributed.tensor": re.compile(r"torch\.testing|testing\.assert_close"),
@@ -81,11 +83,16 @@ class Assignment(msgspec.Struct, frozen=True):
         text = "".join(cell.source for cell in self.released)
         return tuple(name for name, sign in _LATE.items() if name != _COMPILER or sign.search(text))
 
-    def modules_for(self, text: str) -> tuple[str, ...]:
-        """What is worth loading before a notebook of this ``text`` runs, and is checked."""
-        checks = [path.read_text(encoding="utf-8") for path in self.suite.rglob("test_*.py")]
-        asked = "\n".join(line for lines in checks for line in lines.splitlines() if "student." in line)
+    def modules_for(self, text: str, checks: Iterable[Path] | None = None) -> tuple[str, ...]:
+        """What is worth loading before a notebook of this ``text`` runs, and is checked by these files, or by all."""
+        files = self.suite.rglob("test_*.py") if checks is None else checks
+        lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+        asked = "\n".join(line for line in lines if "student." in line)
         return tuple(name for name, sign in _LATE.items() if sign.search(text) or sign.search(asked))
+
+    def modules_of_cells(self, text: str) -> tuple[str, ...]:
+        """Of these, what a notebook's own cells load as they run, whichever of its answers are then called."""
+        return tuple(name for name in self.modules_for(text, ()) if name not in _CALLED_FOR)
 
     def exercise(self, name: str) -> Exercise:
         """The exercise called ``name``. Raises `CourseError`, naming the known ones."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+from collections.abc import Sequence
 
 from grader.course import Assignment, Course
 from grader.sandbox.client import Engine, Policy
@@ -37,16 +38,17 @@ class Warm:
     def __init__(self) -> None:
         self._engine: Engine | None = None
 
-    def engine(self, assignment: Assignment, text: str) -> Engine:
+    def engine(self, assignment: Assignment, modules: Sequence[str]) -> Engine:
         """The one engine, begun to start when it is first asked for; another course has another.
 
-        It loads beforehand what a notebook of this ``text`` will use.
+        It loads ``modules`` beforehand.
         """
         protected = out_of_reach(assignment.secrets)
         if self._engine is None or self._engine.policy.protected != protected:
             self.close()
-            self._engine = Engine(Policy(protected, required=False, modules=assignment.modules_for(text)))
-            self._engine.prepare()
+            self._engine = Engine(Policy(protected, required=False))
+        self._engine.load(modules)
+        self._engine.prepare()
         return self._engine
 
     def close(self) -> None:

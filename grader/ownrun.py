@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from _pytest.unraisableexception import gc_collect_iterations_key
 
 from grader import traced
 from grader.course import Assignment
-from grader.grading import Grading, exercise_result
+from grader.grading import Grading, exercise_result, not_run
 from grader.languages import Language, chosen
 from grader.model import CheckResult, SubmissionResult
 from grader.names import safe_name
-from grader.notebook import Problem, read_path
+from grader.notebook import Problem, Submission, read_path
 from grader.plugin import GRADING, Checks, check_of, load_reference, record
 from grader.sandbox.client import Engine
 from grader.sentences import sentence
@@ -51,9 +51,21 @@ class OwnRun:
         self.checks.grading = Grading(
             self.checks.assignment.exercises, self.checks.checks, submission, self.engine.worker
         )
+        self.engine.load(self._modules(submission, items))
         self.checks.grading.known = self.checks.knower(self.engine.worker, cache_folder())
         order = {check.id: number for number, check in enumerate(self.checks.grading.ordered())}
         items.sort(key=lambda item: order.get(check.id if (check := check_of(item)) else "", len(order)))
+
+    def _modules(self, submission: Submission, items: Sequence[pytest.Item]) -> tuple[str, ...]:
+        """What these checks, and the answers that they call, will use."""
+        answers = {check.exercise: submission.sources[check.exercise] for check in self.checks.checks}
+        return self.checks.assignment.modules_for("\n".join(answers.values()), {item.path for item in items})
+
+    def pytest_collection_finish(self) -> None:
+        """Make a page that nobody sees: all that one takes is at hand then, and the fork server loads meanwhile."""
+        if self.checks.grading is not None and not hasattr(self.config, "workerinput"):
+            told = {check.exercise: [not_run(check)] for check in self.checks.checks[:1]}
+            self._html(self._result_of(self.checks.grading.submission, told))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -96,10 +108,13 @@ class OwnRun:
             self.result = self._put_together()
 
     def _put_together(self) -> SubmissionResult | None:
-        assignment, submission = self.checks.assignment, read_path(self.path, self.checks.assignment)
+        submission = read_path(self.path, self.checks.assignment)
         if isinstance(submission, Problem):
             return None
-        told, sources = self.told, submission.sources
+        return self._result_of(submission, self.told)
+
+    def _result_of(self, submission: Submission, told: Mapping[str, list[CheckResult]]) -> SubmissionResult:
+        assignment, sources = self.checks.assignment, submission.sources
         parts = [exercise_result(e, told[e.name], sources[e.name]) for e in assignment.exercises if e.name in told]
         return SubmissionResult(
             assignment=assignment.name,
@@ -128,19 +143,20 @@ class OwnRun:
 
     def _page(self, result: SubmissionResult) -> str | None:
         """Write the report into pytest's cache folder; None where there is none, or no room in it."""
-        from grader.report import student_page
-
         if (cache := getattr(self.config, "cache", None)) is None:
             return None
-        ran = {exercise.name for exercise in result.exercises if exercise.verdict != "not_run"}
-        kept = msgspec.structs.replace(result, exercises=tuple(e for e in result.exercises if e.name in ran))
-        exercises = [exercise for exercise in self.checks.assignment.exercises if exercise.name in ran]
+        ran = tuple(exercise for exercise in result.exercises if exercise.verdict != "not_run")
         try:
             page = cache.mkdir("report") / f"{safe_name(self.path.stem)}.html"
-            write_whole(page, student_page(kept, exercises, self.language).encode())
+            write_whole(page, self._html(msgspec.structs.replace(result, exercises=ran)).encode())
         except OSError:
             return None
         return str(page.as_uri())
+
+    def _html(self, result: SubmissionResult) -> str:
+        from grader.report import student_page
+
+        return student_page(result, self.checks.assignment.exercises, self.language)
 
     def pytest_unconfigure(self) -> None:
         """End the worker."""

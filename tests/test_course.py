@@ -178,8 +178,14 @@ def test_what_a_notebook_uses_is_loaded_before_it_runs(text, module, tmp_path):
     assert tiny(tmp_path).modules_for(text) == ((module,) if module else ())
 
 
+def test_of_a_part_only_what_cells_load_whoever_calls_their_answers_is_loaded_at_once(tmp_path):
+    text = "import matplotlib.pyplot as plt\ndef f(): torch.testing.assert_close(a, b)\nopt = optim.SGD(p, 0.1)"
+    assert tiny(tmp_path).modules_of_cells(text) == ("matplotlib.pyplot", "torch._dynamo")
+
+
 def test_what_a_check_asks_for_is_loaded_before_too(tmp_path):
     assignment = tiny(tmp_path)
     check = tmp_path / "autotests/tiny/hidden/test_double.py"
     check.write_text("def test_it(student, d):\n    student.grad(out, (x,), d)\n", encoding="utf-8")
     assert assignment.modules_for("") == ("torch.fx.experimental.symbolic_shapes",)
+    assert assignment.modules_for("", [check.parents[1] / "test_double.py"]) == ()

@@ -14,7 +14,8 @@ import pytest
 
 from grader.findings import CannotConfine
 from grader.sandbox import confine, wire
-from grader.sandbox.client import Engine, Policy, WorkerGone, signal_name
+from grader.sandbox.client import Engine, Limits, Policy, WorkerGone, signal_name
+from grader.sandbox.wire import Request
 
 ROOT = Path(__file__).parents[1]
 
@@ -299,6 +300,26 @@ def test_only_the_sandbox_is_loaded_in_the_fork_server():
     assert names
     assert all(name == "grader" or name.startswith("grader.sandbox") for name in names), names
     assert "grader.sandbox.client" not in names
+
+
+def test_what_is_to_be_loaded_is_there_in_the_next_worker_and_after_another_start():
+    """A student who goes on, and uses what the notebook did not use when it was first checked."""
+
+    def is_there() -> object:
+        worker = engine.worker()
+        worker.request(Request(1, wire.Run("import sys\nthere = 'colorsys' in sys.modules", "cell 1")), [], Limits())
+        outcome = worker.request(Request(2, wire.Get("there", [])), [], Limits())[0].outcome
+        worker.end()
+        return outcome
+
+    with Engine(Policy(required=False)) as engine:
+        engine.load(["no_such_module"])
+        assert is_there() == wire.Returned(False)
+        engine.load(["colorsys"])
+        assert is_there() == wire.Returned(True)
+        assert engine._process is not None
+        engine._process.kill()
+        assert is_there() == wire.Returned(True)
 
 
 def test_sets_have_the_same_order_in_every_fork_server(worker):

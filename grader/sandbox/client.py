@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -117,6 +117,8 @@ class Engine:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._ready = False
+        self._modules = dict.fromkeys(self.policy.modules)  # what it is to have loaded, and of that has not yet
+        self._unloaded: list[str] = []
         self._count = 0
         self._alive: set[int] = set()  # workers
 
@@ -145,6 +147,13 @@ class Engine:
         with contextlib.suppress(OSError):
             self._launch()
 
+    def load(self, modules: Iterable[str]) -> None:
+        """Have the fork server load these before it starts another worker, so that no worker has to."""
+        new = [name for name in modules if name not in self._modules]
+        self._modules.update(dict.fromkeys(new))
+        if self._process is not None:
+            self._unloaded += new
+
     def worker(self) -> Worker:
         """A new worker, confined and checked. Starts the zygote again when it is gone."""
         why = ""
@@ -158,6 +167,9 @@ class Engine:
 
     def _worker(self) -> Worker:
         self._start_zygote()
+        if self._unloaded:
+            self._order(Order(load=self._unloaded))
+            self._unloaded = []
         self._home.mkdir(exist_ok=True)
         self._count += 1
         folder = self._home / str(self._count)
@@ -236,7 +248,7 @@ class Engine:
         with theirs, (self._home / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 # `-I` would ignore the environment, which is ours, and with it the seed of hashes
-                [sys.executable, "-P", "-s", "-m", "grader.sandbox.zygote", str(theirs.fileno()), *self.policy.modules],
+                [sys.executable, "-P", "-s", "-m", "grader.sandbox.zygote", str(theirs.fileno()), *self._modules],
                 env={**_ENVIRONMENT, "HOME": str(self._home), "MPLCONFIGDIR": str(self._home)},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -246,7 +258,7 @@ class Engine:
                 start_new_session=True,
             )
         ours.settimeout(START_SECONDS)
-        self._control = ours
+        self._control, self._unloaded = ours, []
 
     def _complaint(self) -> str:
         lines = (self._home / "log").read_text(errors="replace").strip().splitlines()

@@ -273,10 +273,11 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What the client asks of the zygote: start a worker, or end one and tell how it ended."""
+    """What the client asks of the zygote: start a worker, end one and tell how it ended, or load modules."""
 
     start: Start | None = None
     end: int | None = None
+    load: list[str] = []
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -94,15 +94,20 @@ def warm(modules: Sequence[str] = ()) -> None:
         (a @ a).sum().backward()
     _ = watch.seen
     _shell = build()
+    load(modules)
+    run_cell(Runner(_shell), "import math\nx = [1]\nfor i in x: pass", "warm")
+    gc.freeze()  # the reset looks for garbage, of which libraries leave little
+    _shell.reset(new_session=False)  # type: ignore[no-untyped-call]
+
+
+def load(modules: Sequence[str]) -> None:
+    """Import what somebody will use; nothing happens where it cannot be."""
     for name in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     if plt := sys.modules.get("matplotlib.pyplot"):
         plt.switch_backend("agg")
         plt.close(plt.figure())
-    run_cell(Runner(_shell), "import math\nx = [1]\nfor i in x: pass", "warm")
-    gc.freeze()  # the reset looks for garbage, of which libraries leave little
-    _shell.reset(new_session=False)  # type: ignore[no-untyped-call]
 
 
 class Printed(io.TextIOBase):

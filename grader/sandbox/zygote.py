@@ -29,7 +29,7 @@ class _InWorker(BaseException):
 
 
 def serve(control: socket.socket, modules: Sequence[str] = ()) -> None:
-    """Load what workers need and ``modules``; fork workers and end them as ordered, until the client goes away."""
+    """Load what workers need and ``modules``; start and end workers and load more as ordered; end with the client."""
     program = confine.compile_filter()
     confine.preload()
     worker.warm(modules)
@@ -49,6 +49,12 @@ def serve(control: socket.socket, modules: Sequence[str] = ()) -> None:
             pid = _fork(control, order.start, fds, program, apart)
             workers.add(pid)
             answer = Done(pid)
+        elif order.load:
+            gc.disable()
+            worker.load(order.load)
+            gc.freeze()
+            gc.enable()
+            answer = Done(0)
         else:
             workers.discard(order.end or 0)
             answer = Done(order.end or 0, _end(order.end or 0))

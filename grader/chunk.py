@@ -32,16 +32,18 @@ if TYPE_CHECKING:
     from grader.handback import Handback
 
 TRIES = 3
+_GARBAGE = 20_000  # objects that come to stay before the collector looks: some times a submission, not thirty
 
 
 @functools.cache
 def _settle() -> None:
-    """What is loaded now stays: the collector need not look at it again for each submission.
+    """What is loaded now stays: the collector need not look at it again for each submission, nor often at what is new.
 
     Once a process: a later chunk's session would be kept for ever, and each takes a megabyte.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_GARBAGE)
 
 
 class Loop:

@@ -56,10 +56,11 @@ def students(size: int) -> list[str]:
     return [f"s{number:03}" for number in range(1, size + 1)]
 
 
-def copy_course(folder: Path) -> None:
-    """``folder``, made, with all that grading needs."""
-    for name in ("assignments", "autotests", "solutions"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+def copy_course(folder: Path, *, released: bool = False) -> None:
+    """``folder``, made, with all that grading needs; ``released``: with what students have of it."""
+    left_out = shutil.ignore_patterns("__pycache__", *(["hidden"] if released else []))
+    for name in ("assignments", "autotests", *([] if released else ["solutions"])):
+        shutil.copytree(ROOT / name, folder / name, ignore=left_out)
 
 
 def _grade_id(cell: nbformat.NotebookNode) -> str | None:

@@ -1,7 +1,7 @@
 """What a person waits for: a student for a check, an instructor for a batch, its pages and the gradebook.
 
 Processes are cold: nothing of them is loaded yet, while the disk's files are in memory, as they are for whoever has
-worked for a minute. The course is a copy with the hidden checks, so all of them run.
+worked for a minute. A student has the public checks alone, an instructor all of them.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ SECONDS, MB = "seconds", "MB"
 _TORCH, _SUITE = "python -c 'import torch'", "pytest, the whole suite"
 _GRADE, _AGAIN = "grade, {} students, 2 workers", "the same again, nothing changed"
 _ANSWER = "relu"
+_PART = f"pytest -k {_ANSWER}"
 _SAVES = 4
 _ROWS = 200
 _CORES = os.cpu_count() or 1
@@ -43,8 +44,9 @@ class Timings:
     def __init__(self, folder: Path, size: int, say: Callable[[str], None]) -> None:
         self._folder, self._size, self._say = folder, size, say
         self._sample = Sample()
-        self._course = folder / "course"
-        copy_course(self._course)
+        copy_course(folder / "released", released=True)
+        self._own = folder / "released" / "mine" / f"{ASSIGNMENT}.ipynb"
+        self._own.parent.mkdir()
         self._values: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
         self._turns = 0
         self.failed = 0
@@ -64,7 +66,7 @@ class Timings:
         """All that was measured, and what it is in terms of something that everybody knows."""
         found = [Figure(*key, tuple(values)) for key, values in self._values.items()]
         compared = [
-            self._ratio(STUDENT, _SUITE, _TORCH, "times import torch"),
+            *(self._ratio(STUDENT, name, _TORCH, "times import torch") for name in (_SUITE, _PART)),
             self._ratio(INSTRUCTOR, _AGAIN, _GRADE.format(self._size), "of grading them"),
         ]
         return found + [figure for figure in compared if figure is not None]
@@ -78,20 +80,19 @@ class Timings:
 
     def _cold(self) -> None:
         """Commands that begin from nothing."""
-        path = self._course / "mine.ipynb"
-        path.write_text(self._sample.text("s000"), encoding="utf-8")
-        check = [sys.executable, "-m", "pytest", "-q", "--submission", path.name]
+        self._own.write_text(self._sample.text("s000"), encoding="utf-8")
+        check = [sys.executable, "-m", "pytest", "-q"]
         commands = {
             _TORCH: [sys.executable, "-c", "import torch"],
             _SUITE: check,
-            f"pytest -k {_ANSWER}": [*check, "-k", _ANSWER],
+            _PART: [*check, "-k", _ANSWER],
         }
         for name, command in commands.items():
-            self._note(STUDENT, name, measure(command, _CORES, self._course).wall)
+            self._note(STUDENT, name, measure(command, _CORES, self._own.parent).wall)
 
     def _saves(self) -> None:
         """From a save until ``grader check --watch`` waits for the next one."""
-        path = self._course / "mine.ipynb"
+        path = self._own
         process = start(path, path.name, "-k", _ANSWER, "--watch", "--lang", "en")
         try:
             until_waiting(process)

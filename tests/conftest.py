@@ -7,12 +7,15 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from grader.sandbox import wire
 from grader.sandbox.client import Engine, Limits, Policy, Worker
 from grader.source import to_python
 
+hypothesis.settings.register_profile("untimed", deadline=None)  # others may be busy on the machine
+hypothesis.settings.load_profile("untimed")
 os.environ["LANGUAGE"] = "en"  # whoever runs the tests, and in the processes that they start
 
 

@@ -221,7 +221,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(VALUES)
 def test_no_value_breaks_a_reader(value: object) -> None:
     for reader in READERS:

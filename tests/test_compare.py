@@ -431,7 +431,7 @@ def pairs(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor]:
     return made[kind], expected
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(pairs(), st.sampled_from([None, 1e-7, 0.2]))
 def test_any_two_tensors_are_equal_or_told_apart(pair: tuple[torch.Tensor, torch.Tensor], rtol: float | None) -> None:
     got, expected = pair
@@ -479,7 +479,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(PLAIN | tensors(), PLAIN | tensors())
 def test_any_two_plain_values_are_equal_or_told_apart(got: object, expected: object) -> None:
     for check in (assert_close, assert_equal):

@@ -147,7 +147,7 @@ def test_a_second_answer_is_waited_for(visible, tmp_path, monkeypatch):
         worker.request(Request(1, Get("x", [])), [], Limits(5.0, 5.0, settle=2.0))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=300), keep=st.booleans())
 def test_arbitrary_bytes_are_an_answer_or_the_end(data, keep, tmp_path):
     """Bytes as they come, or behind a header that fits them."""

@@ -1157,7 +1157,7 @@ def test_odd_sources_do_not_make_the_reader_fail(name: str) -> None:
     everything("", [])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.text(max_size=80), max_size=4), st.text(max_size=8))
 def test_any_text_is_read(texts: list[str], name: str) -> None:
     everything(name, [(f"cell {i}", text) for i, text in enumerate(texts)])
@@ -1199,7 +1199,7 @@ expressions = st.recursive(
 lines = st.builds(lambda line, a, b: line.format(a, b), st.sampled_from(_LINES), expressions, expressions)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.lists(lines, max_size=6), max_size=3))
 def test_any_program_is_read(program: list[list[str]]) -> None:
     everything("f", [(f"cell {i}", "\n".join(body)) for i, body in enumerate(program)])

@@ -636,7 +636,7 @@ ODD_JSON = st.recursive(
     max_leaves=5,
 )
 # The fixture is only read from.
-FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @given(data=st.binary(max_size=300))

@@ -86,7 +86,7 @@ class Assignment(msgspec.Struct, frozen=True):
     def modules_for(self, text: str, checks: Iterable[Path] | None = None) -> tuple[str, ...]:
         """What is worth loading before a notebook of this ``text`` runs, and is checked by these files, or by all."""
         files = self.suite.rglob("test_*.py") if checks is None else checks
-        lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line for path in files for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
         asked = "\n".join(line for line in lines if "student." in line)
         return tuple(name for name, sign in _LATE.items() if sign.search(text) or sign.search(asked))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +51,17 @@ class OwnRun:
         self.checks.grading = Grading(
             self.checks.assignment.exercises, self.checks.checks, submission, self.engine.worker
         )
-        self.engine.load(self._modules(submission, items))
+        self.engine.load(self._modules(submission))
         self.checks.grading.known = self.checks.knower(self.engine.worker, cache_folder())
         order = {check.id: number for number, check in enumerate(self.checks.grading.ordered())}
         items.sort(key=lambda item: order.get(check.id if (check := check_of(item)) else "", len(order)))
 
-    def _modules(self, submission: Submission, items: Sequence[pytest.Item]) -> tuple[str, ...]:
+    def _modules(self, submission: Submission) -> tuple[str, ...]:
         """What these checks, and the answers that they call, will use."""
         answers = {check.exercise: submission.sources[check.exercise] for check in self.checks.checks}
-        return self.checks.assignment.modules_for("\n".join(answers.values()), {item.path for item in items})
+        return self.checks.assignment.modules_for(
+            "\n".join(answers.values()), {item.path for item in self.checks.items.values()}
+        )
 
     def pytest_collection_finish(self) -> None:
         """Make a page that nobody sees: all that one takes is at hand then, and the fork server loads meanwhile."""

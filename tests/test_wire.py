@@ -227,6 +227,34 @@ def test_attributes_that_came_are_not_looked_at_again():
     assert [attr.name for attr in client.new_attrs()] == ["g"]
 
 
+class Unhashed(str):
+    """A name whose hash a student has a say in."""
+
+    __slots__ = ("times",)
+
+    def __hash__(self) -> int:
+        self.times = getattr(self, "times", 0) + 1
+        if self.times > 1:
+            raise ValueError
+        return str.__hash__(self)
+
+
+def test_attributes_of_an_answer_that_cannot_be_looked_at_are_told_all_the_same():
+    worker = codec(-1)
+    there = cross(codec(1), worker, torch.zeros(2))
+    there.g = torch.zeros(3)
+    assert [attr.name for attr in worker.new_attrs()] == ["g"]
+    assert list(worker.new_attrs()) == []
+    vars(there)[Unhashed("h")] = 1
+    torch.utils.swap_tensors(there.g, torch.empty(4, device="meta"))
+    worker.begin_message()
+    assert [(attr.name, type(attr.value)) for attr in worker.new_attrs()] == [("g", Unsupported)]
+    there.g = torch.zeros(3)
+    list(worker.new_attrs())
+    there.g[1] = 5
+    assert [attr.name for attr in worker.new_attrs()] == ["g"]
+
+
 def test_a_flood_of_attributes_is_refused():
     names = [f"a{number}" for number in range(wire.MAX_ATTRS + 1)]
     reply = Reply(1, Returned(None), [Attr(1, name, 1) for name in names])

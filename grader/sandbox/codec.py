@@ -294,12 +294,16 @@ class Codec:
 
     def _attrs_of(self, number: int) -> Iterator[Attr]:
         for name, value in list(getattr(self.by_id[number], "__dict__", {}).items()):
+            if type(name) is not str:  # before it is hashed
+                continue
             known = self._attrs.get((number, name), self) is value
-            if known and (self.sign > 0 or self._is_as_sent(value)):
+            if known and self.sign > 0:
                 continue  # as it came, or as it was sent; to look for changes would cost what the worker likes
             if not known and not allowed_attr(name):
                 continue
             try:
+                if known and self._is_as_sent(value):
+                    continue
                 wire = self.encode(value)
             except Exception:  # an object of the student's that breaks when it is looked at
                 wire = Unsupported("")

@@ -92,13 +92,12 @@ class Timings:
 
     def _saves(self) -> None:
         """From a save until ``grader check --watch`` waits for the next one."""
-        path = self._own
-        process = start(path, path.name, "-k", _ANSWER, "--watch", "--lang", "en")
+        process = start(self._own, self._own.name, "-k", _ANSWER, "--watch", "--lang", "en")
         try:
             until_waiting(process)
             for student in students(_SAVES):
                 began = time.perf_counter()
-                save(path, self._sample.text(student).encode())
+                save(self._own, self._sample.text(student).encode())
                 until_waiting(process)
                 self._note(STUDENT, f"from a save to the end of grader check -k {_ANSWER}", time.perf_counter() - began)
         except AssertionError as error:

@@ -22,15 +22,18 @@ _HEADING = re.compile(r"#{1,6}\s+(.+)")
 REREAD = re.compile(r"^(?:Read again: |重读：)(.+?)[.。]?$", re.MULTILINE)
 
 
-# What is loaded only at its first use, which takes a second on a slow machine, and how text that uses it reads. Torch's
-# optimizers load its compiler at their first step, which takes longest, and a worker cannot do it.
+# What is loaded only at its first use, by cells as they run or by a call alone, which takes a second on a slow machine,
+# and how text that uses it reads. Torch's optimizers load its compiler at their first step, which takes longest, and a
+# worker cannot do it.
 _COMPILER = "torch._dynamo"
-_CALLED_FOR = frozenset({"torch.distributed.tensor", "torch.fx.experimental.symbolic_shapes"})  # loaded by a call alone
-_LATE = {
+_BY_CELLS = {
     "matplotlib.pyplot": re.compile(r"plt"),
+    _COMPILER: re.compile(r"\boptim\b"),
+}
+_LATE = {
+    **_BY_CELLS,
     "torch.distributed.tensor": re.compile(r"torch\.testing|testing\.assert_close"),
     "torch.fx.experimental.symbolic_shapes": re.compile(r"\.backward\(\s*[^)\s]|student\.grad\("),  # with a gradient
-    _COMPILER: re.compile(r"\boptim\b"),
 }
 
 
@@ -92,7 +95,7 @@ class Assignment(msgspec.Struct, frozen=True):
 
     def modules_of_cells(self, text: str) -> tuple[str, ...]:
         """Of these, what a notebook's own cells load as they run, whichever of its answers are then called."""
-        return tuple(name for name in self.modules_for(text, ()) if name not in _CALLED_FOR)
+        return tuple(name for name, sign in _BY_CELLS.items() if sign.search(text))
 
     def exercise(self, name: str) -> Exercise:
         """The exercise called ``name``. Raises `CourseError`, naming the known ones."""

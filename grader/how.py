@@ -327,11 +327,7 @@ def computes(names: Iterable[str], cells: Cells, reading: Reading) -> bool:
 
 
 def _works(statement: ast.stmt, reading: Reading) -> bool:
-    for node in ast.walk(statement):
-        reading.spend()
-        if isinstance(node, _WORK):
-            return True
-    return False
+    return any(isinstance(node, _WORK) for node in reading.walk(statement))
 
 
 def phrase(family: str) -> Text:

@@ -117,8 +117,8 @@ class Engine:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._ready = False
-        self._modules = dict.fromkeys(self.policy.modules)  # what it is to have loaded, and of that has not yet
-        self._unloaded: list[str] = []
+        self._modules = dict.fromkeys(self.policy.modules)  # what it loads as it starts
+        self._unloaded: list[str] = []  # of that, what was asked for since
         self._count = 0
         self._alive: set[int] = set()  # workers
 
@@ -151,8 +151,7 @@ class Engine:
         """Have the fork server load these before it starts another worker, so that no worker has to."""
         new = [name for name in modules if name not in self._modules]
         self._modules.update(dict.fromkeys(new))
-        if self._process is not None:
-            self._unloaded += new
+        self._unloaded += new
 
     def worker(self) -> Worker:
         """A new worker, confined and checked. Starts the zygote again when it is gone."""

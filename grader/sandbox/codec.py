@@ -359,8 +359,8 @@ class Codec:
 
 
 def _is_usual(value: object) -> TypeGuard[torch.Tensor]:
-    """Is it a tensor that `tensors.plain` would leave as it is?"""
-    if type(value) is not torch.Tensor or value.layout is not torch.strided:
+    """Is it a strided tensor on the CPU that shows its memory as it is: one that `tensors.plain` need not change?"""
+    if type(value) is not torch.Tensor or value.layout is not torch.strided or not value.is_cpu:
         return False
     return not (value.is_neg() or value.is_conj())
 

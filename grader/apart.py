@@ -45,14 +45,18 @@ def kept(
 ) -> dict[int, list[int]]:
     """The statements that make what these answers are; ``numbers`` are the cells' own.
 
-    An answer that no cell binds needs none, and a star import may bind whatever an answer reads. Raises `TooLarge`.
+    An answer that no cell binds needs none. A star import may bind whatever an answer reads, and ``import torch.x``,
+    which may fail, binds what ``import torch`` did before. Raises `TooLarge`.
     """
     found: dict[int, set[int]] = {}
     reading = reading or Reading()
     book = notebook(cells, reading)
     reading.spend(len(book.statements))
     orders = {order for name in names for order in reach_of(name, tuple(cells), reading).statements}
-    orders |= {order for order, (statement, _) in enumerate(book.statements, 1) if _is_star(statement)}
+    used = {root for order in orders for root in _imported(book.statements[order - 1][0])}
+    for order, (statement, _) in enumerate(book.statements, 1):
+        if _is_star(statement) or not used.isdisjoint(_imported(statement)):
+            orders.add(order)
     for order in orders:
         cell = book.statements[order - 1][1]
         found.setdefault(numbers[cell], set()).add(book.numbers[order - 1])
@@ -138,6 +142,12 @@ def _harmless(node: ast.AST, reading: Reading) -> Iterator[ast.AST]:
 def _is_harmless_magic(reading: Reading, magic: str = "", line: str = "", cell: str = "") -> bool:
     tree = reading.tree(_OPTIONS.sub("", line)) if magic == "timeit" and not cell else None
     return magic in _MAGICS or (tree is not None and not any(_reaches(statement, reading) for statement in tree.body))
+
+
+def _imported(statement: ast.stmt) -> set[str]:
+    """The libraries that a plain import binds under their own names."""
+    aliases = statement.names if isinstance(statement, ast.Import) else []
+    return {alias.name.partition(".")[0] for alias in aliases if alias.asname is None} & KNOWN
 
 
 def _is_star(statement: ast.stmt) -> bool:

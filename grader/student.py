@@ -328,7 +328,7 @@ class Student:
 
     def _open(self, reply: Reply, blobs: wire.Blobs) -> _Opened:
         """Read a reply; nothing is set on the suite's tensors yet. Raises `StudentDied` for one that cannot be."""
-        changed = self._names(reply.changed) if reply.changed else ""  # before what comes takes their numbers
+        changed = self._names(reply) if reply.changed or reply.spoilt else ""  # before others take their numbers
         try:
             self._codec.receive(blobs)
             result = self._codec.decode(reply.outcome.value) if isinstance(reply.outcome, Returned) else None
@@ -370,7 +370,7 @@ class Student:
             if place is not None:
                 attrs[place, name] = value
         seen, raised = reply.seen, reply.outcome
-        changed = frozenset(number for number in reply.changed if number > 0)
+        changed = frozenset(number for number in reply.changed if number > 0) | {-1 - n for n in reply.spoilt}
         told = (raised.type_name, raised.text) if isinstance(raised, Raised) else None
         means = frozenset((*seen.functions, *(op.name for op in seen.ops))) if seen else None
         return Given(result, attrs, changed, told, means=means)
@@ -419,11 +419,12 @@ class Student:
         spare = ["x"] if len(args) == 1 else [f"x{number + 1}" for number in range(len(args))]
         return [*zip([*names, *spare[len(names) :]], args, strict=False), *((f"{k}=", v) for k, v in kwargs.items())]
 
-    def _names(self, numbers: Sequence[int]) -> str:
-        """The arguments, and attributes of arguments, that go by these numbers."""
+    def _names(self, reply: Reply) -> str:
+        """The arguments, and attributes of arguments, that a call changed."""
         inputs = [(name.rstrip("="), value) for name, value in (self._last and self._last.arguments) or ()]
         attrs = [(f"{name}.{k}", held) for name, value in inputs for k, held in getattr(value, "__dict__", {}).items()]
-        known = [name for name, value in [*inputs, *attrs] if self._codec.number(value) in numbers]
+        known = [name for n, (name, _) in enumerate(inputs) if n in reply.spoilt]
+        known += [name for name, value in [*inputs, *attrs] if self._codec.number(value) in reply.changed]
         return ", ".join(known) or "an input"
 
     # ------------------------------------------------------------ the codec's needs

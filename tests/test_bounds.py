@@ -267,3 +267,9 @@ def test_a_tensor_of_many_axes_is_shown_without_writing_it_out() -> None:
     began = time.process_time()
     assert show(torch.zeros(1).expand([10] * 8)).startswith("float32 tensor of shape [10, 10")
     assert time.process_time() - began < 1
+
+
+def test_an_import_that_may_fail_takes_no_other_ones_place() -> None:
+    sources = ["import torch", "import math", "import torch.no_such_part", "def f(x): return torch.relu(x)"]
+    cells = [(f"cell {number}", source) for number, source in enumerate(sources)]
+    assert kept(["f"], cells, range(4)) == {0: [0], 2: [0], 3: [0]}

@@ -340,3 +340,9 @@ def test_a_parent_that_ignores_its_children_s_end_is_no_hindrance():
             engine.worker().end()
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.parametrize("module", ["scipy.linalg", "scipy.stats", "sklearn.datasets", "matplotlib.pyplot", "pandas"])
+def test_what_would_start_threads_as_it_is_imported_can_be(worker, module):
+    pytest.importorskip(module)
+    assert worker.run(f"import {module}") == wire.Returned(None)

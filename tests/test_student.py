@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from grader.attempt import Attempt
-from grader.findings import CheckFailed, Mismatch, StudentDied, StudentMissing, StudentTimeout
+from grader.findings import CheckFailed, Mismatch, StudentDied, StudentMissing, StudentRaised, StudentTimeout
 from grader.notebook import RunCell, Submission
 from grader.sandbox.client import Engine, Limits
 from grader.sandbox.wire import (
@@ -292,3 +292,81 @@ def test_what_does_not_answer_each_call_answers_none(lie):
     student = student_of("def answer(x): return x", iter(workers).__next__)
     assert [result for _, result in student.each("answer", [(1,), (2,)])] == [None, None]
     assert [worker.ended for worker in workers] == [True, False]
+
+
+PLAIN_SUBCLASSES = {
+    "a namedtuple": (
+        "from collections import namedtuple\nanswer = lambda x, y: namedtuple('P', 'a b')(x, y)",
+        (1, [2]),
+    ),
+    "a list": (
+        "class Row(list):\n    def __iter__(self): raise ValueError\nanswer = lambda x, y: Row([x, y])",
+        [1, [2]],
+    ),
+    "a number": ("class Number(float):\n    def __float__(self): return 7.0\nanswer = lambda x, y: Number(0.5)", 0.5),
+    "an enumeration": ("import enum\nanswer = lambda x, y: enum.IntEnum('N', 'a b').b", 2),
+    "a text": ("class Text(str):\n    __str__ = None\nanswer = lambda x, y: Text('a')", "a"),
+    "a mapping": ("from collections import Counter\nanswer = lambda x, y: Counter('aab')", {"a": 2, "b": 1}),
+    "a set": ("class Set(set): __iter__ = None\nanswer = lambda x, y: Set([1])", {1}),
+}
+
+
+@pytest.mark.parametrize("what", PLAIN_SUBCLASSES)
+def test_an_instance_of_a_subclass_comes_as_its_base_made_it(answered, what):
+    source, expected = PLAIN_SUBCLASSES[what]
+    result = answered(source).answer(1, [2])
+    assert result == expected
+    assert type(result) is type(expected)
+
+
+def test_what_can_be_called_stays_whatever_it_inherits(answered):
+    layer = "class Layer(NamedTuple):\n    w: int\n    def __call__(self, x): return self.w * x"
+    layer = answered(f"from typing import NamedTuple\n{layer}\nanswer = lambda x, y: Layer(x)").answer(3, 0)
+    assert layer(2) == 6
+
+
+SPOILERS = {
+    "pops": ("x.pop()", "x"),
+    "appends within": ("y['k'].append(1)", "y"),
+    "replaces": ("x[0] = 5", "x"),
+    "reorders keys": ("y['k'] = y.pop('k')", "y"),
+    "both": ("x.reverse(); y.clear()", "x, y"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILERS)
+def test_a_list_or_dict_changed_in_place_is_told(answered, how):
+    statement, names = SPOILERS[how]
+    student = answered(f"def answer(x, y):\n    {statement}\n    return 1")
+    with pytest.raises(Mismatch) as wrong:
+        student.answer([1, 2], {"k": [3], "other": 0})
+    assert (wrong.value.finding.code, wrong.value.finding.facts["names"]) == ("changed_input", names)
+
+
+@pytest.mark.parametrize(
+    "statement", ["x[0] = 1", "x = x + [1]", "x = [*x, 2]; x.sort()", "y['k'] = float('nan')", "pass"]
+)
+def test_a_list_left_as_it_was_is_not(answered, statement):
+    student = answered(f"def answer(x, y):\n    {statement}\n    return 1")
+    assert student.answer([1, float("nan")], {"k": float("nan")}) == 1
+
+
+def test_no_text_differs_from_run_to_run(answered):
+    source = "import os\ndef answer(x, y):\n    print(object())\n    raise KeyError(os.path.abspath('a'), object())"
+    texts = set()
+    for _ in range(2):
+        student = answered(source)
+        with pytest.raises(StudentRaised) as raised:
+            student.answer(1, 2)
+        texts.add((raised.value.text, student.last.printed))
+    [(text, printed)] = texts
+    assert "./a" in text
+    assert printed == "<object object at 0x…>\n"
+
+
+def test_nothing_runs_between_an_answer_and_its_reading(answered):
+    source = (
+        "import torch\nkept = torch.zeros(2)\nclass Late:\n    def __call__(self, x, y):\n        global answer\n"
+        "        answer = None\n        return kept\n    def __del__(self):\n        kept.fill_(7)\nanswer = Late()"
+    )
+    assert answered(source).answer(1, 2).tolist() == [0, 0]

@@ -6,7 +6,6 @@ negative) under which both sides know it from then on: it then travels as `Known
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from typing import Any, TypeGuard
@@ -40,7 +39,17 @@ _SEQUENCES: dict[type, str] = {
     list: "list", tuple: "tuple", set: "set", frozenset: "frozenset", torch.Size: "size"
 }  # fmt: skip
 _PLAIN = (bool, int, float, str)
-_MAPS = (dict, collections.OrderedDict, collections.defaultdict)
+# A subclass's instance (a namedtuple, say) as its base makes it, with no say of the subclass's own methods.
+_BASES: dict[type, Callable[[Any], Any]] = {
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+    list: list.copy,
+    tuple: lambda value: tuple.__getitem__(value, slice(None)),
+    dict: dict.copy,
+    set: set().union,
+    frozenset: frozenset().union,
+}
 _WHOLE_STORAGE = 1 << 22  # a small view of a larger storage than this travels as a copy
 _MOST_RECEIVED = 2 * MAX_BLOBS  # bytes of one check, kept until it is over
 
@@ -118,7 +127,7 @@ class Codec:
             self._attrs.pop(key, None)
 
     def encode(self, value: object, depth: int = 0) -> Value:
-        """``value`` as a wire value; exact types only, so that no subclass has a say in how it travels."""
+        """``value`` as a wire value; a subclass's instance as its base, so that no subclass has a say in it."""
         kind = type(value)
         if value is None or kind is bool or kind is float:
             return value  # type: ignore[return-value]
@@ -132,9 +141,10 @@ class Codec:
             return self._array(value)
         if isinstance(value, torch.dtype):
             return DType(str(value))
-        if kind in _SEQUENCES or kind in _MAPS:
+        if kind in _SEQUENCES or kind is dict:
             return self._container(value, depth)
-        return self.leave(value)
+        base = None if callable(value) else next((base for base in _BASES if isinstance(value, base)), None)
+        return self.leave(value) if base is None else self.encode(_BASES[base](value), depth)
 
     def _big(self, value: int) -> Value:
         return Big(hex(value)) if value.bit_length() <= 8192 else Unsupported(f"int of {value.bit_length()} bits")
@@ -144,8 +154,8 @@ class Codec:
             return Unsupported(f"{type(value).__name__} nested deeper than {MAX_DEPTH}")
         if len(value) > MAX_ITEMS or not (isinstance(value, (list, tuple)) or _usual_keys(value)):
             return Unsupported(f"{type(value).__name__} of {len(value)} items")
-        if type(value) in _MAPS:
-            return Map([(self.encode(k, depth + 1), self.encode(v, depth + 1)) for k, v in dict.items(value)])
+        if type(value) is dict:
+            return Map([(self.encode(k, depth + 1), self.encode(v, depth + 1)) for k, v in value.items()])
         return Seq(_SEQUENCES[type(value)], [self.encode(item, depth + 1) for item in value])  # type: ignore[arg-type]
 
     def _tensor(self, tensor: torch.Tensor) -> Value:

@@ -238,13 +238,15 @@ class Reply(msgspec.Struct, frozen=True):
     """One reply.
 
     ``attrs``: attributes the student's code set on tensors; ``changed``: the suite's tensors whose values it
-    changed in place; ``printed``: the beginning of what it printed, ``cut`` characters more were dropped.
+    changed in place; ``spoilt``: which of the call's arguments, as lists and dicts, it did; ``printed``: the beginning
+    of what it printed, ``cut`` characters more were dropped.
     """
 
     seq: int
     outcome: Returned | Raised | Undefined | Several
     attrs: Annotated[list[Attr], Meta(max_length=MAX_ATTRS)] = []
     changed: list[int] = []
+    spoilt: list[int] = []
     printed: Text = ""
     cut: int = 0
     seen: Seen | None = None

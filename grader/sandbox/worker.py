@@ -16,6 +16,7 @@ import io
 import linecache
 import os
 import random
+import re
 import resource
 import signal
 import sys
@@ -71,6 +72,8 @@ _KEPT = 256 << 20
 _RECURSION = sys.getrecursionlimit()
 _filters = list(warnings.filters)
 _compile, _eval, _exec, _Module = compile, eval, exec, ast.Module  # a cell can replace the names, and the shell's own
+_COMPARABLE = frozenset({bool, int, float, str, set})
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{8,16}\b")
 _FUTURE = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 _AWAIT, _TREE = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, ast.PyCF_ONLY_AST
 _shell: Shell | None = None
@@ -113,7 +116,8 @@ def load(modules: Sequence[str]) -> None:
 class Printed(io.TextIOBase):
     """A bounded stand-in for stdout: keeps the beginning, counts the rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str = "") -> None:
+        self.folder = folder  # where the worker writes: another one each time, and no reader's business
         self.parts: list[str] = []
         self.size = self.cut = 0
 
@@ -131,9 +135,14 @@ class Printed(io.TextIOBase):
 
     def take(self) -> tuple[str, int]:
         """What was printed since the last time, and how many characters were dropped."""
-        taken = "".join(self.parts).encode("utf-8", "replace").decode(), self.cut
+        taken = steady("".join(self.parts).encode("utf-8", "replace").decode(), self.folder), self.cut
         self.parts, self.size, self.cut = [], 0, 0
         return taken
+
+
+def steady(text: str, folder: str) -> str:
+    """``text`` without what differs from run to run: the worker's own folder, and addresses in memory."""
+    return _ADDRESS.sub("0x…", text.replace(folder, ".") if folder else text)
 
 
 # ---------------------------------------------------------------- cells
@@ -211,6 +220,8 @@ class Session:
         self.sources: dict[str, list[str]] = {}
         self.handles: dict[int, object] = {}
         self._usual = _state()
+        self._spoilt: list[int] = []  # which arguments of the last call, lists and their like, it changed
+        self._called: object = None
         self.codec = Codec(-1, leave=self._leave, fetch=self._fetch, make=make)
 
     # what cannot travel stays here, under a number
@@ -257,9 +268,12 @@ class Session:
         codec = self.codec
         codec.begin_message()
         changed: list[int] = []
+        spoilt: list[int] = []
+        self._spoilt = []
         try:
             value = act()
             changed = codec.changed()  # before anything is encoded, and so known to the other side
+            spoilt = self._spoilt
             outcome: Returned | Raised | Undefined = Returned(codec.encode(value))
         except self.passing:
             raise
@@ -270,7 +284,7 @@ class Session:
         attrs = [] if silent else list(codec.new_attrs())
         printed, cut = self.out.take()
         table = [(number, len(blob)) for number, blob in codec.outgoing.items()]
-        reply = Reply(seq, outcome, attrs, changed, printed, cut, watch.seen if watch else None, table)
+        reply = Reply(seq, outcome, attrs, changed, spoilt, printed, cut, watch.seen if watch else None, table)
         return reply, list(codec.outgoing.values())
 
     def _given(self, calls: list[Call], request: Request) -> list[tuple[list[Any], dict[str, Any]]]:
@@ -287,8 +301,13 @@ class Session:
 
     def _call(self, call: Call, args: list[Any], kwargs: dict[str, Any], watch: Watch | None) -> object:
         target = self._resolve(call.base, call.attrs)
+        self._called = target, args, kwargs  # nothing of a call ends, and runs code, before its result has been read
+        given = [*args, *kwargs.values()]
+        before = [_copied(value) for value in given]
         with watch or contextlib.nullcontext():
-            return target(*args, **kwargs)
+            result = target(*args, **kwargs)
+        self._spoilt = [n for n, (old, now) in enumerate(zip(before, given, strict=True)) if not _is_same(old, now)]
+        return result
 
     def _do(self, ask: wire.Ask, request: Request, watch: Watch | None) -> object:
         match ask:
@@ -365,11 +384,33 @@ class Session:
             for file, number in islice(_frames(error), 1000)
             if file in self.sources
         ]
-        return Raised(type(error).__name__[:200], _bases(error), _text(error), lines[-8:])
+        return Raised(type(error).__name__[:200], _bases(error), steady(_text(error), self.out.folder), lines[-8:])
 
     def _code(self, file: str, number: int) -> str:
         lines = self.sources[file]
         return lines[number - 1][:300] if 0 < number <= len(lines) else ""
+
+
+def _copied(value: Any) -> Any:
+    """A copy of a container that a suite sent, with all containers in it; anything else as it is."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return kind(map(_copied, value))
+    if kind is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    return value.copy() if kind is set else value
+
+
+def _is_same(old: Any, now: Any) -> bool:
+    """Does a container still hold what it held? Of tensors in it only which they are: others look at their values."""
+    kind = type(old)
+    if kind is not type(now):
+        return False
+    if kind is list or kind is tuple:
+        return len(old) == len(now) and all(map(_is_same, old, now))
+    if kind is dict:
+        return list(old) == list(now) and all(map(_is_same, old.values(), now.values()))
+    return old is now or (kind in _COMPARABLE and bool(old == now or (old != old and now != now)))
 
 
 def _state() -> tuple[int, bool]:
@@ -421,7 +462,7 @@ def shut_in(
 def serve() -> None:
     """The second half: answer requests until the client closes the pipe."""
     assert _shell is not None
-    out = Printed()
+    out = Printed(os.getcwd())
     sys.stdout = sys.stderr = out
     session = Session(_shell.user_ns, _shell, out)
     while (request := _receive(INBOX)) is not None:
@@ -451,8 +492,9 @@ def _own_descriptors(inbox: int, outbox: int) -> None:
 
 def _own_surroundings(folder: str) -> None:
     os.chdir(folder)
+    alone = {name: "1" for name in os.environ if name.endswith("_NUM_THREADS")}  # who asks for threads gets none
     os.environ.clear()
-    os.environ.update(dict.fromkeys(_FOLDER, folder), PATH="/usr/bin:/bin", MPLBACKEND="Agg", LANG="C.UTF-8")
+    os.environ.update(dict.fromkeys(_FOLDER, folder), PATH="/usr/bin:/bin", MPLBACKEND="Agg", LANG="C.UTF-8", **alone)
     sys.path[:] = [path for path in sys.path if "site-packages" in path or "lib/python" in path or ".zip" in path]
     sys.argv[:] = [""]
     tempfile.tempdir = None  # found before the fork, where it was another folder

@@ -94,7 +94,8 @@ def test_cannot_read_what_is_protected(worker, engine):
         "import threading; threading.Thread(target=print).start()",
         "import os; os.kill(os.getppid(), 9)",
         "import os; os.kill(os.getpid(), 9)",
-        "import os; os.mkdir('d')",
+        "import os; os.mkdir('/tmp/d')",
+        "import os; os.makedirs('d'); os.mkdir('d/../../d')",
         "import os; os.symlink('/etc/passwd', 'x')",
         "import os; os.mkfifo('x')",
         "import os; os.link('/bin/true', 'x')",
@@ -163,6 +164,37 @@ def test_own_folder_is_writable_and_goes_with_the_worker(engine):
     assert (here / "a.txt").read_text() == "x"
     worker.end()
     assert not here.exists()
+
+
+def deep(levels: int, name: str) -> str:
+    """A cell that goes down into folders, each in the other, and leaves a file in each."""
+    return (
+        f"import os\nhere = os.getcwd()\nfor _ in range({levels}):\n"
+        f"    os.mkdir({name!r})\n    os.chdir({name!r})\n    open('f', 'w').close()"
+    )
+
+
+@pytest.mark.parametrize(
+    "source", [deep(900, "d"), deep(40, "d" * 255), "import os\nhere = os.getcwd()\nos.mkdir('d', 0)"]
+)
+def test_folders_in_folders_go_with_the_worker(engine, source):
+    worker = engine.worker()
+    worker.request(wire.Request(1, wire.Run(source, "cell 1")), [], engine.policy.limits)
+    reply, _ = worker.request(wire.Request(2, wire.Get("here", [])), [], engine.policy.limits)
+    worker.end()
+    assert not Path(reply.outcome.value).exists()
+
+
+@pytest.mark.parametrize("source", [deep(40, "d" * 255), deep(1500, "d")], ids=["too long a path", "too many"])
+def test_folders_that_hide_what_they_hold_are_too_much(worker, source):
+    with pytest.raises(WorkerGone) as gone:
+        worker.run(f"{source}\nwhile True: pass")
+    assert gone.value.how == "disk"
+
+
+def test_torch_makes_the_folders_it_needs(worker):
+    worker.run("import torch\nslope = torch.func.grad(lambda x: (x ** 2).sum())(torch.ones(2)).tolist()")
+    assert worker.value("slope") == wire.Seq("list", [2.0, 2.0])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,7 +25,7 @@ import msgspec
 import psutil
 
 from grader.findings import CannotConfine, EngineError
-from grader.sandbox import confine, wire
+from grader.sandbox import confine, folders, wire
 from grader.sandbox.wire import Done, Hello, Order, Reply, Request, Start
 
 TRIES = 3
@@ -140,7 +139,7 @@ class Engine:
             self._process.kill()
             self._process.wait()
             self._process = None
-        shutil.rmtree(self._home, ignore_errors=True)
+        folders.remove(str(self._home))
 
     def prepare(self) -> None:
         """Have the fork server start while something else is done; what goes wrong is told with the first worker."""
@@ -397,12 +396,14 @@ class Worker:
         """Raises `WorkerGone` when the worker's folder holds too much."""
         self._looked = time.monotonic()
         total = 0
-        with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
-            for count, entry in enumerate(entries):
-                with contextlib.suppress(OSError):
+        try:
+            for count, entry in enumerate(folders.entries(str(self._folder))):
+                with contextlib.suppress(FileNotFoundError):
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
                 if count > FOLDER_FILES or total > FOLDER_BYTES:
                     raise WorkerGone("disk")
+        except OSError:  # too deep to be looked into, or shut
+            raise WorkerGone("disk") from None
 
     def _kill(self) -> int | None:
         if self._ended:
@@ -417,7 +418,7 @@ class Worker:
             with contextlib.suppress(OSError):
                 os.close(fd)
         self._inbox = self._outbox = -1
-        remove_flat(self._folder)
+        folders.remove(str(self._folder))
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -471,17 +472,3 @@ class _Deadline:
             busy = seen > _BUSY * waited  # late all the same, on a machine that has much to do
             raise WorkerGone("late", f"{self._cpu if busy else self._wall:g}")
         self._worker.check_folder()
-
-
-def remove_flat(folder: Path) -> None:
-    """Remove a worker's folder. It could make neither folders nor links in it, so nothing here recurses or follows."""
-    if sys.platform != "linux":
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    with contextlib.suppress(OSError):
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries]
-        for name in names:
-            with contextlib.suppress(OSError):
-                os.unlink(folder / name)
-        os.rmdir(folder)

@@ -302,6 +302,7 @@ def _landlock(folder: str, readable: Sequence[str]) -> None:
         raise OSError(errno.ENOSYS, "Landlock ABI 3 is needed")
     read = ll.AccessFS.READ_FILE | ll.AccessFS.READ_DIR
     own = read | ll.AccessFS.WRITE_FILE | ll.AccessFS.MAKE_REG | ll.AccessFS.REMOVE_FILE | ll.AccessFS.TRUNCATE
+    own |= ll.AccessFS.MAKE_DIR | ll.AccessFS.REMOVE_DIR  # torch keeps its caches in some
     with ll.Ruleset(scoped=ll.Scope.SIGNAL | ll.Scope.ABSTRACT_UNIX_SOCKET) as rules:  # and no TCP: the default
         for path in readable:
             is_device = path in ("/dev/null", "/dev/zero")

@@ -19,8 +19,8 @@ def published():
 def digits(rng, randn):
     """``digits(turns)``: images [n, 1, 8, 8] of mean 0 and std 1, and class numbers [n], in the check's own order.
 
-    All are turned by quarter turns, each is brighter or darker and speckled: none is as it was published, so that
-    looking them up does not help.
+    All are turned by quarter turns, each is brighter or darker and speckled: none is as it was published. An answer
+    that looks for the most similar published one, as docs/security.md says, is not kept from it.
     """
 
     def make(turns):

@@ -15,6 +15,7 @@ import torch
 from grader.course import Course
 from grader.digests import Digests
 from grader.engines import engine_for
+from grader.findings import grader_failed
 from grader.grading import Grading, whole_failure
 from grader.languages import LANGUAGES
 from grader.mistakes import Mistake
@@ -75,10 +76,7 @@ class Loop:
         _settle()
         try:
             for task in self.tasks:
-                result = self.grade(task)
-                write_result(self.job.results, Stored(task.key, result, self.parts))
-                if self.job.pages is not None:
-                    self._handback.write(result)
+                self._keep(task, self.grade(task))
         except OSError as error:
             where = error.filename or self.job.results
             self.trouble = f"{where}: {error.strerror or error}; make room, and run the same command again"
@@ -97,13 +95,30 @@ class Loop:
         if report.failed:
             self.trouble = str(report.longrepr).strip().splitlines()[-1][:300]
 
+    def _keep(self, task: Task, result: SubmissionResult) -> None:
+        """Write a result and its page; what cannot be written is not run. Raises `OSError`: a full disk is for all."""
+        try:
+            self._write(task, result)
+        except OSError:
+            raise
+        except Exception as error:
+            self._write(task, self._failed(task.file, error))
+
+    def _write(self, task: Task, result: SubmissionResult) -> None:
+        write_result(self.job.results, Stored(task.key, result, self.parts))
+        if self.job.pages is not None:
+            self._handback.write(result)
+
     def grade(self, task: Task) -> SubmissionResult:
         """One submission's result, whatever it is made of."""
         try:
             return self._grade(task)
-        except Exception as error:  # ours: nothing a student wrote may stop the others
-            problem = sentence("the grader failed: %(why)s", why=f"{type(error).__name__}: {error}"[:480])
-            return self._whole(task.file, problem, ("engine",), ours=True)
+        except Exception as error:
+            return self._failed(task.file, error)
+
+    def _failed(self, file: SubmissionFile, error: Exception) -> SubmissionResult:
+        """Ours: nothing a student wrote may stop the others."""
+        return self._whole(file, grader_failed(error), ("engine",), ours=True)
 
     def _grade(self, task: Task) -> SubmissionResult:
         file = task.file

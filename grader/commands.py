@@ -19,11 +19,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from grader import batch, exports, roster
 from grader.course import Assignment, Course
 from grader.exits import NOT_RUN, OK, UNUSABLE
-from grader.findings import CannotConfine
+from grader.findings import CannotConfine, grader_failed
 from grader.gist import Gist
 from grader.handback import Handback
 from grader.languages import Language
-from grader.model import SubmissionResult
+from grader.model import Exercise, SubmissionResult
 from grader.names import printable
 from grader.sandbox.client import Limits
 from grader.sentences import N_, Told, counted, sentence
@@ -99,8 +99,8 @@ def _grade(
         if options.force:
             batch.forget(job, files)
         graded, trouble = _run(console, job, files, options, language)
+        results = write_outputs(out, assignment, only, graded, language)
         left_out = recorder.write(files, graded) if recorder else []
-    results = write_outputs(out, assignment, only, graded, language)
     class_table(console, results, language)
     seconds = time.monotonic() - began
     page = (out / "index.html").absolute()
@@ -288,14 +288,31 @@ def write_outputs(
     kept = []
     with writing_whole(out / "results.jsonl") as lines:
         for result in results:
-            handback.write(result)
-            handback.sweep(result.student)
-            lines.write(exports.results_line(result))
-            kept.append(gist.of(result))
+            told, line = _told(handback, result, exercises)
+            lines.write(line)
+            kept.append(gist.of(told))
     exports.write_grades_csv(kept, out / "grades.csv")
     links = {result.student: handback.path(result.student).relative_to(out).as_posix() for result in kept}
     write_whole(out / "index.html", roster.class_page(kept, exercises, links, language).encode())
     return kept
+
+
+def _told(
+    handback: Handback, result: SubmissionResult, exercises: Sequence[Exercise]
+) -> tuple[SubmissionResult, bytes]:
+    """A result with its page written, and its line; what has none, for what is in it, is not run. Raises `OSError`."""
+    try:
+        handback.write(result)
+        line = exports.results_line(result)
+    except OSError:  # a full disk is everyone's
+        raise
+    except Exception as error:
+        file = SubmissionFile(result.student, result.notebook, None)
+        result = batch.ungraded(result.assignment, exercises, file, grader_failed(error), ("engine",))
+        handback.write(result)
+        line = exports.results_line(result)
+    handback.sweep(result.student)
+    return result, line
 
 
 def _verdict(results: Sequence[SubmissionResult], trouble: str | None, language: Language) -> int:

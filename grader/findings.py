@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grader.model import Finding
+from grader.names import shown
+from grader.sentences import Sentence, sentence
 
 
 class CheckFailed(Exception):
@@ -69,3 +71,8 @@ class EngineError(Exception):
 
 class CannotConfine(EngineError):
     """A layer of the wall is missing, or has a hole; the batch goes on by explicit flag alone."""
+
+
+def grader_failed(error: Exception) -> Sentence:
+    """What is said of a submission over which the grader itself stumbled."""
+    return sentence("the grader failed: %(why)s", why=shown(f"{type(error).__name__}: {error}", 480))

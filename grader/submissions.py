@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path, PurePosixPath
 
+from grader.legible import visible
 from grader.model import Flag
-from grader.names import safe_name
+from grader.names import safe_name, shown
 from grader.nbfile import NOTHING_THERE, unreadable
 from grader.sentences import N_, Text, Told, sentence
 
@@ -31,7 +32,8 @@ class SubmissionsError(Told):
 class SubmissionFile:
     """One student's notebook. ``path`` is None when there is a student but no notebook; ``note`` says why.
 
-    ``flag`` is then "engine" where that is no fault of the student's.
+    ``flag`` is then "engine" where that is no fault of the student's. ``notebook`` is the file's name as it is told:
+    what no text can hold, as the bytes of another encoding, has a name there. ``path`` leads to the file all the same.
     """
 
     student: str
@@ -39,6 +41,9 @@ class SubmissionFile:
     path: Path | None
     note: Text = ""
     flag: Flag = "ungradable"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "notebook", visible(self.notebook))
 
 
 def find(where: Path, assignment: str, scratch: Path) -> list[SubmissionFile]:
@@ -49,12 +54,13 @@ def find(where: Path, assignment: str, scratch: Path) -> list[SubmissionFile]:
     if not where.exists():
         text = N_("%(path)s: no such file or folder; name the folder or zip that holds the notebooks")
         raise SubmissionsError(sentence(text, path=where))
-    if where.is_file() and zipfile.is_zipfile(where):
-        files = list(_from_zip(where, assignment, scratch))
-    elif where.is_dir():
+    if where.is_dir():
         files = list(_from_folder(where, assignment))
-    elif where.suffix.lower() == ".ipynb":
+    elif where.suffix.lower() == ".ipynb":  # first: what a student wrote may look like a zip, and name other students
         files = [SubmissionFile(safe_name(where.stem), where.name, where)]
+    elif where.suffix.lower() == ".zip" or zipfile.is_zipfile(where):
+        with _opened(where) as archive:
+            files = list(_from_zip(archive, assignment, scratch))
     else:
         raise SubmissionsError(sentence("%(path)s: neither a folder, nor a zip, nor a notebook", path=where))
     if not files:
@@ -125,25 +131,37 @@ def choose(names: Iterable[str], assignment: str) -> tuple[str | None, Text]:
     return found[0], sentence(text, name=safe_name(found[0]), expected=named)
 
 
-def _from_zip(where: Path, assignment: str, scratch: Path) -> Iterator[SubmissionFile]:
-    """Notebooks of a zip, copied under names of ours. What is too large is kept as an empty file, and says so."""
-    with zipfile.ZipFile(where) as archive:
-        members = [info for info in archive.infolist() if not info.is_dir() and _is_notebook(_parts(info)[-1])]
-        trees, flat = _arranged([info for info in members if not _ASIDE & set(_parts(info))], assignment)
-        total = 0
-        for info in flat:
-            total += min(info.file_size, MAX_NOTEBOOK)
-            yield _unpack(archive, info, _parts(info)[-1][: -len(".ipynb")], scratch, "", total)
-        for folder, tree in sorted(trees.items()):
-            chosen, note = choose(tree.notebooks, assignment)
-            if note and tree.note:
-                note = sentence("%(first)s; %(then)s", first=note, then=tree.note)
-            note = note or tree.note
-            if chosen:
-                total += min(tree.notebooks[chosen].file_size, MAX_NOTEBOOK)
-                yield _unpack(archive, tree.notebooks[chosen], folder[-1], scratch, note, total)
-            else:
-                yield SubmissionFile(safe_name(folder[-1]), "", None, note)
+def _opened(where: Path) -> zipfile.ZipFile:
+    """A zip, its list of files read. Raises `SubmissionsError` for one that is damaged."""
+    try:
+        return zipfile.ZipFile(where)
+    except Exception as error:  # a library at work on any bytes at all
+        text = N_("%(path)s: cannot be opened as a zip (%(why)s); pack it again, or name the folder that was packed")
+        raise SubmissionsError(sentence(text, path=where, why=_why(error))) from None
+
+
+def _why(error: Exception) -> str:
+    return shown(error) or type(error).__name__
+
+
+def _from_zip(archive: zipfile.ZipFile, assignment: str, scratch: Path) -> Iterator[SubmissionFile]:
+    """Notebooks of a zip, copied under names of ours."""
+    members = [info for info in archive.infolist() if not info.is_dir() and _is_notebook(_parts(info)[-1])]
+    trees, flat = _arranged([info for info in members if not _ASIDE & set(_parts(info))], assignment)
+    total = 0
+    for info in flat:
+        total += min(info.file_size, MAX_NOTEBOOK)
+        yield _unpack(archive, info, _parts(info)[-1][: -len(".ipynb")], scratch, "", total)
+    for folder, tree in sorted(trees.items()):
+        chosen, note = choose(tree.notebooks, assignment)
+        if note and tree.note:
+            note = sentence("%(first)s; %(then)s", first=note, then=tree.note)
+        note = note or tree.note
+        if chosen:
+            total += min(tree.notebooks[chosen].file_size, MAX_NOTEBOOK)
+            yield _unpack(archive, tree.notebooks[chosen], folder[-1], scratch, note, total)
+        else:
+            yield SubmissionFile(safe_name(folder[-1]), "", None, note)
 
 
 @dataclass
@@ -189,19 +207,20 @@ def _parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
 def _unpack(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, student: str, scratch: Path, note: Text, total: int
 ) -> SubmissionFile:
-    notebook = _parts(info)[-1]
-    path = scratch / f"{info.header_offset}.ipynb"
-    data = b""
+    """A notebook of a zip. What cannot be unpacked is not the student's fault: *not run*, never an empty notebook."""
+    student, notebook = safe_name(student), _parts(info)[-1]
     if total > MAX_TOTAL:
         note = sentence("the zip unpacks to more than can be graded")
-    else:
-        try:
-            with archive.open(info) as file:
-                data = file.read(MAX_NOTEBOOK + 1)  # one byte more than allowed: the reader says that it is too large
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError) as error:
-            note = sentence("could not be read from the zip (%(why)s)", why=type(error).__name__)
+        return SubmissionFile(student, notebook, None, note, "engine")
+    try:
+        with archive.open(info) as file:
+            data = file.read(MAX_NOTEBOOK + 1)  # one byte more than allowed: the reader says that it is too large
+    except Exception as error:  # a library at work on any bytes at all
+        note = sentence("could not be read from the zip (%(why)s)", why=_why(error))
+        return SubmissionFile(student, notebook, None, note, "engine")
+    path = scratch / f"{info.header_offset}.ipynb"
     path.write_bytes(data)
-    return SubmissionFile(safe_name(student), notebook, path, note)
+    return SubmissionFile(student, notebook, path, note)
 
 
 def _distinct(files: Iterable[SubmissionFile]) -> Iterator[SubmissionFile]:

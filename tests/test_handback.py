@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from grader import handback
 from grader.commands import write_outputs
 from grader.gist import Gist
 from grader.handback import Handback
 from grader.languages import LANGUAGES
 from grader.model import CheckResult, ExerciseResult, SubmissionResult
+from grader.report import student_page
 from grader.store import Results, Stored, write_result
 from tests.tiny import tiny
 
@@ -94,3 +96,22 @@ def test_a_folder_holds_lines_table_pages_and_the_class_page(tmp_path):
     for student in ("ada", "bob"):
         assert f"./feedback/{student}/tiny/tiny.html" in page
         assert f"# {student}" in (out / "feedback" / student / "tiny" / "tiny.html").read_text(encoding="utf-8")
+
+
+def test_what_cannot_be_told_of_one_student_is_not_run_and_stops_nobody(tmp_path, monkeypatch):
+    def page(result, *more):
+        if "ada" in result.exercises[0].source:
+            raise UnicodeEncodeError("utf-8", "\udce9", 0, 1, "surrogates not allowed")
+        return student_page(result, *more)
+
+    monkeypatch.setattr(handback, "student_page", page)
+    assignment, out = tiny(tmp_path / "course"), tmp_path / "out"
+    out.mkdir()
+    ada, bob = write_outputs(out, assignment, (), iter([result("ada"), result("bob")]), LANGUAGES["en"])
+    assert (ada.status, ada.flags, bob.status) == ("error", ("engine",), "graded")
+    assert "the grader failed: UnicodeEncodeError" in str(ada.problem)
+    assert [line.split(",")[:3] for line in (out / "grades.csv").read_text().splitlines()[1:]] == [
+        ["ada", "error", ""],
+        ["bob", "graded", "1"],
+    ]
+    assert (out / "feedback" / "ada" / "tiny" / "tiny.html").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from grader import submissions
 from grader.submissions import MAX_NOTEBOOK, SubmissionsError, find
 from tests.test_sandbox import ROOT
 
@@ -148,3 +151,68 @@ def test_a_link_to_a_students_folder_is_told(tree, tmp_path):
     notes = {file.student: (file.path, str(file.note)) for file in find(tree, "ch17", tmp_path)}
     assert notes["eve"] == (None, "the folder is a link, and was not followed")
     assert set(notes) == {"ada", "bob", "cleo", "eve"}
+
+
+def test_a_name_in_another_encoding_is_told_in_text_and_its_file_is_found(tree, tmp_path):
+    strange = os.fsdecode(b"caf\xe9.ipynb")
+    (tree / "bob" / "ch17" / "my answers.ipynb").rename(tree / "bob" / "ch17" / strange)
+    shutil.copytree(tree / "bob" / "ch17", tmp_path / "flat")
+    in_tree = next(file for file in find(tree, "ch17", tmp_path) if file.student == "bob")
+    [flat] = find(tmp_path / "flat", "ch17", tmp_path)
+    for file in (in_tree, flat):
+        assert f"{file.student} {file.notebook} {file.note}".encode()
+        assert file.notebook == "caf⟨U+DCE9⟩.ipynb"
+        assert file.path is not None
+        assert file.path.read_text() == "{}"
+
+
+def test_a_notebook_is_no_archive_whatever_is_in_it(tmp_path):
+    with zipfile.ZipFile(tmp_path / "mallory.ipynb", "w") as archive:
+        archive.writestr("alice.ipynb", "{}")
+    assert students(tmp_path / "mallory.ipynb", tmp_path / "s") == {"mallory": "mallory.ipynb"}
+    shutil.copy(tmp_path / "mallory.ipynb", tmp_path / "class.ZIP")
+    assert students(tmp_path / "class.ZIP", tmp_path / "t") == {"alice": "alice.ipynb"}
+
+
+def zipped(path: Path, kind: int = zipfile.ZIP_STORED) -> bytearray:
+    """A zip of two notebooks; what is in the second is long enough to be broken in the middle."""
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        archive.writestr("ada.ipynb", "{}")
+        archive.writestr("bob.ipynb", b"".join(b"%d," % (number * number) for number in range(2000)))
+    return bytearray(path.read_bytes())
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_cannot_be_unpacked_is_nobodys_zero(tmp_path, kind):
+    data, start = zipped(tmp_path / "x.zip", kind), 100
+    data[start : start + 200] = b"\xff" * 200
+    (tmp_path / "x.zip").write_bytes(data)
+    ada, bob = find(tmp_path / "x.zip", "ch17", tmp_path)
+    assert (ada.student, ada.path is not None, ada.note) == ("ada", True, "")
+    assert (bob.student, bob.path, bob.flag) == ("bob", None, "engine")
+    assert str(bob.note).startswith("could not be read from the zip (")
+
+
+def test_what_is_too_much_to_unpack_is_nobodys_zero(tmp_path, monkeypatch):
+    zipped(tmp_path / "x.zip")
+    monkeypatch.setattr(submissions, "MAX_TOTAL", 100)
+    ada, bob = find(tmp_path / "x.zip", "ch17", tmp_path)
+    assert ada.path is not None
+    assert (bob.path, bob.flag, str(bob.note)) == (None, "engine", "the zip unpacks to more than can be graded")
+
+
+@pytest.mark.parametrize(
+    ("place", "bytes_there"),
+    [
+        (b"PK\x01\x02", b"PK\x01\x00"),  # no list of files where it should be
+        (b"PK\x01\x02\x14\x03\x14\x00", b"PK\x01\x02\x14\x03\x63\x00"),  # a version that nobody has heard of
+        (b"PK\x05\x06", b"PK\x05\x00"),  # no end
+    ],
+)
+def test_a_damaged_zip_is_one_line(tmp_path, place, bytes_there):
+    data = zipped(tmp_path / "x.zip")
+    at = data.index(place)
+    data[at : at + len(bytes_there)] = bytes_there
+    (tmp_path / "x.zip").write_bytes(data)
+    with pytest.raises(SubmissionsError, match=r"x\.zip: cannot be opened as a zip \(.+\); pack it again"):
+        find(tmp_path / "x.zip", "ch17", tmp_path)

@@ -12,14 +12,13 @@ import functools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 import msgspec
-from ipython_pygments_lexers import IPython3Lexer  # type: ignore[import-untyped]
 from markupsafe import Markup
-from pygments import highlight  # type: ignore[import-untyped]
-from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
 from grader.course import CHECK, REREAD
+from grader.highlighter import highlighted
 from grader.languages import ENGLISH, Language
 from grader.legible import visible
 from grader.model import CheckResult, Exercise, ExerciseResult, Mark, Record, SubmissionResult
@@ -28,6 +27,8 @@ from grader.pictures import Map, Sheet, picture, sheets
 from grader.public import public_exercise, public_result
 
 SOURCE_LIMIT = 20_000  # characters of one answer
+MAX_LINES = 1_000  # of one answer: a line's number takes more room than an empty line
+MAX_COLOURED = 200_000  # characters of all answers of a page; what follows is plain
 _FIRST = 5  # exercises named under "where to go on"
 
 
@@ -115,9 +116,11 @@ def student_page(
     """
     result = language.result(public_result(result))
     by_name = {exercise.name: exercise for exercise in exercises}
+    codes = [_shown(answer.source) for answer in result.exercises]
+    ends = accumulate(map(len, codes))
     sections = [
-        _section(answer, anchor(number), by_name.get(answer.name), language)
-        for number, answer in enumerate(result.exercises)
+        _section(answer, anchor(number), by_name.get(answer.name), language, code, plain=end > MAX_COLOURED)
+        for number, (answer, code, end) in enumerate(zip(result.exercises, codes, ends, strict=True))
     ]
     wanting = sorted((section for section in sections if section.cards), key=_distance)
     return page(
@@ -155,7 +158,9 @@ def _distance(section: Section) -> tuple[int, float]:
     return {"blocked": 1, "missing": 2}.get(section.cards[0].first.reason or "", 0), -section.lost
 
 
-def _section(result: ExerciseResult, anchor: str, exercise: Exercise | None, language: Language) -> Section:
+def _section(
+    result: ExerciseResult, anchor: str, exercise: Exercise | None, language: Language, code: str, plain: bool
+) -> Section:
     frames = [(frame.line, frame.code) for check in result.checks for frame in check.frames]
     prompt, reread = _prompt(exercise.prompt, language) if exercise else (Markup(), "")
     return Section(
@@ -164,8 +169,8 @@ def _section(result: ExerciseResult, anchor: str, exercise: Exercise | None, lan
         title=title(result.name, exercise, result.title),
         prompt=prompt,
         reread=reread,
-        code=_code(result.source, frames) if result.source.strip() else Markup(),
-        source_left_out=max(0, len(result.source) - SOURCE_LIMIT),
+        code=_code(code, frames, plain) if result.source.strip() else Markup(),
+        source_left_out=len(result.source) - len(code),
         cards=_cards(result.checks),
         passed=tuple(check for check in result.checks if check.verdict == "passed"),
         not_run=tuple(check for check in result.checks if check.verdict == "not_run"),
@@ -184,26 +189,17 @@ def _prompt(markdown: str, language: Language) -> tuple[Markup, str]:
     return rendered(REREAD.sub("", text)), reread[1] if reread else ""
 
 
-def _code(source: str, frames: Iterable[tuple[int, str]]) -> Markup:
+def _shown(source: str) -> str:
+    """As much of a source as a page shows."""
+    return "".join(source[:SOURCE_LIMIT].splitlines(keepends=True)[:MAX_LINES])
+
+
+def _code(source: str, frames: Iterable[tuple[int, str]], plain: bool) -> Markup:
     """The source as HTML with line numbers; a line is marked when a traceback names both it and its text."""
-    source = visible(source[:SOURCE_LIMIT])
+    source = visible(source)
     lines = source.split("\n")
     marked = [line for line, code in frames if 0 < line <= len(lines) and lines[line - 1].strip() == code.strip() != ""]
-    return _highlighted(source, tuple(marked))
-
-
-@functools.lru_cache(maxsize=1024)
-def _highlighted(source: str, marked: tuple[int, ...]) -> Markup:
-    """The same for many students where it is the released stub, or as short as an answer can be."""
-    return Markup(highlight(source, _LEXER, _formatter(marked)))
-
-
-@functools.lru_cache(maxsize=64)
-def _formatter(marked: tuple[int, ...]) -> HtmlFormatter[str]:
-    return HtmlFormatter(cssclass="code", linenos="inline", hl_lines=marked)
-
-
-_LEXER = IPython3Lexer(stripnl=False)
+    return highlighted(source, tuple(marked), plain)
 
 
 def _cards(checks: Iterable[CheckResult]) -> tuple[Card, ...]:

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import re
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, get_args
@@ -17,7 +18,7 @@ import msgspec
 import pytest
 import torch
 
-from grader import charts, exports, legible, pages, public, report, roster
+from grader import charts, exports, highlighter, legible, pages, public, report, roster
 from grader.contrast import contrast
 from grader.languages import LANGUAGES
 from grader.model import (
@@ -636,6 +637,58 @@ def test_long_text_is_cut_with_a_notice() -> None:
 def test_no_source_makes_the_highlighter_slow(char: str) -> None:
     source = (char * report.SOURCE_LIMIT)[: report.SOURCE_LIMIT]
     assert_harmless(student_page(submission(exercises=(answer(RELU, 0.0, "failed", [], source),))))
+
+
+UNITS = ["\n", " \n", "\t", " ", "match ", "def ", "def", "@", "@a.", "'", '"', "'''", "r'''", "\n'''\\", "\\", "\\\n"]
+UNITS += [
+    "(",
+    "[{",
+    ".",
+    "a.",
+    "1",
+    "1_",
+    "1e+",
+    "f'{",
+    "{!",
+    "f'{a:",
+    "é",
+    "a",
+    "import ",
+    "from .",
+    "class ",
+    "%%x\n",
+]
+UNITS += ["?", "rb", "%(", "!", " %", "def\n", "class\n", " @", "\n@", "\n  @a", "#", "0x", ">>> ", "'\n", "\\N{"]
+
+
+def coloured(source: str) -> float:
+    """The least of a few times that it took: others may be busy on the machine."""
+
+    def once() -> float:
+        highlighter.highlighted.cache_clear()
+        began = time.process_time()
+        highlighter.highlighted(source)
+        return time.process_time() - began
+
+    return min(once() for _ in range(2))
+
+
+@pytest.mark.parametrize("start", ["", "f'", '"""', "x = "])
+def test_colours_take_a_time_that_grows_as_the_length(start: str) -> None:
+    """A source four times as long takes four times as long, or with anything worse at least sixteen times."""
+    for unit in UNITS:
+        short, long = ((start + unit * size)[:size] for size in (2_500, 10_000))
+        assert coloured(long) < 10 * max(coloured(short), 0.002), (start, unit)
+
+
+def test_a_page_has_so_much_colour_and_so_many_lines_and_no_more() -> None:
+    source = "x = 1  # " + "x" * 9_000
+    many = [answer(msgspec.structs.replace(RELU, name=f"a{number}"), 0.0, "failed", [], source) for number in range(40)]
+    html = student_page(submission(exercises=tuple(many)))
+    assert html.count('<span class="c">') == report.MAX_COLOURED // len(source)
+    assert html.count("x" * 9_000) == 40
+    page = Page(student_page(submission(exercises=(answer(RELU, 0.0, "failed", [], "x = 1\n" + "\n" * 1_500),))))
+    assert page.text.count("501 more characters are not shown.") == 1
 
 
 def test_policy_allows_what_is_ours_and_nothing_else() -> None:

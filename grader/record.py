@@ -3,6 +3,9 @@
 It is the released notebook with the student's answers in it, so every cell that a grader looks for is there once, with
 its marks. What else the student wrote stands where it stood. Each check cell says what came of it, and below each
 written answer are its rubric and model answer. The result itself goes along, so that a report can be made again.
+
+The formgrader renders Markdown with whatever HTML is in it, on a page that may give points: what a student wrote is
+made inert before.
 """
 
 from __future__ import annotations
@@ -14,9 +17,10 @@ from typing import Any
 
 import msgspec
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from grader.course import CHECK, Assignment
+from grader.inert import fenced, inert, squeezed
 from grader.languages import ENGLISH, Language
 from grader.legible import legible
 from grader.model import ExerciseResult, SubmissionResult
@@ -39,7 +43,7 @@ def notebook(
     record: Any = nbformat.read(assignment.notebooks[0], as_version=4)
     extra = _extra(cells, record.cells, result)
     answers = {exercise.name: exercise.source for exercise in result.exercises if exercise.source.strip()}
-    answers |= {written.name: written.answer for written in result.written}
+    answers |= {written.name: written.answer for written in result.written if written.answered}
     checked = {CHECK + exercise.name: exercise for exercise in result.exercises}
     rubrics = _rubrics(assignment)
     made: list[Any] = []
@@ -48,7 +52,7 @@ def notebook(
     for cell in record.cells:
         name = _grade_id(cell)
         if name in answers:
-            cell.source = legible(answers[name], MAX_CELL)
+            cell.source = _text(answers[name], cell.cell_type)
         if name in checked:
             cell.outputs = [_said(checked[name], language)]
         made.append(cell)
@@ -93,8 +97,16 @@ def _extra(cells: Iterable[Cell], released: Sequence[Any], result: SubmissionRes
 
 def _own(cell: Cell, name: str) -> Any:
     """A cell of the student's, without anything that it claimed to be."""
-    make: Any = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}[cell.type]
-    return make(legible(cell.source, MAX_CELL), id=name, metadata={KEY: {"own": True}})
+    make: Any = new_code_cell if cell.type == "code" else new_markdown_cell
+    return make(_text(cell.source, cell.type), id=name, metadata={KEY: {"own": True}})
+
+
+def _text(source: str, kind: str) -> str:
+    """What a student wrote, for a page that renders it: code it escapes itself, Markdown it trusts."""
+    text = squeezed(legible(source, MAX_CELL))
+    if kind == "code":
+        return text
+    return inert(text) if kind == "markdown" else fenced(text)
 
 
 def _said(exercise: ExerciseResult, language: Language) -> Any:

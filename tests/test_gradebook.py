@@ -7,18 +7,26 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
+from nbconvert.exporters import HTMLExporter
+from nbformat.v4 import new_markdown_cell
+from nbgrader.server_extensions.formgrader import handlers
 from sqlalchemy import create_engine, text
+from traitlets.config import Config
 
 from grader import public, record
 from grader.cli import main
 from grader.course import Assignment
 from grader.coursedir import Folders, Handin, fill, handin
 from grader.gradebook import Gradebook, GradebookError, rows
+from grader.inert import fenced, inert, squeezed
 from grader.model import CheckResult, ExerciseResult, SubmissionResult, Written
 from grader.nbfile import parse
 from grader.recorder import Recorder
@@ -417,6 +425,88 @@ def test_the_notebook_of_record_is_whole_whatever_was_handed_in(course):
         assert ids == ["double", "check-double", "why-double"]
         assert len(notebook.cells) == 5
     assert record.result_of(released) is None
+
+
+class Live(HTMLParser):
+    """What of a page runs, or leads somewhere: its elements with what they do, and the places of links."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str, str]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("script", "style", "iframe", "object", "embed", "img", "svg", "form", "base", "link", "meta", "b"):
+            self.found.append((tag, "", ""))
+        self.found += [(tag, name, "") for name, value in attrs if "mermaid" in (value or "")]  # drawn as it stands
+        places = [(name, value or "") for name, value in attrs if name in ("href", "src", "style", "action")]
+        self.found += [(tag, *place) for place in places if not place[1].startswith("#")]
+        self.found += [(tag, name, value or "") for name, value in attrs if name.startswith("on")]
+
+
+def rendered(cells: Sequence[Any], course: Assignment, answer: str = "It stays empty.") -> str:
+    """A notebook of record as the formgrader shows it."""
+    own = nbformat.v4.new_notebook(cells=[*nbformat.read(course.notebooks[0], as_version=4).cells, *cells])
+    parsed = parse(json.dumps(own).encode())
+    config = Config()
+    config.HTMLExporter.template_name = "formgrade"
+    config.HTMLExporter.extra_template_basedirs = [handlers.template_path]
+    names = ("assignment_id", "notebook_id", "submission_id", "base_url", "student", "last_name", "first_name")
+    resources = {"index": 0, "total": 1, "notebook_path": "", **dict.fromkeys(names, "")}
+    made = record.notebook(course, parsed.cells, graded("ada", answer=answer))
+    html, _ = HTMLExporter(config=config).from_notebook_node(made, resources=resources)
+    return str(html)
+
+
+HOSTILE = [
+    "because <script>alert(1)</script> <img src=x onerror=alert(2)> <b>bold</b>",
+    "<div>\n<style>*{}</style><iframe src='x'></iframe>\n</div>",
+    "[x](javascript:alert(3)) ![x](attachment:missing.png) [x](JaVaScRiPt:alert(3)) [x]( \n vbscript:x)",
+    "[x](&#106;avascript:alert(3)) [x](java&Tab;script:alert(3)) [x](javascript&colon;alert(3)) [x](data:text/html,x)",
+    "[x](<java\tscript:alert(3)>) [x](javascript\\:alert(3)) [[x]](javascript:alert(3)) [x](<javascript:alert(3)>)",
+    "[x][a] [a] ![a]\n\n[a]: javascript:alert(3)\n\n[b]:\n  <javascript:alert(3)>\n\n[b] <javascript:alert(3)>",
+    "```mermaid\n<img src=x onerror=alert(2)>\n```\n\n~~~ &#109;ermaid\n<script>alert(1)</script>\n~~~",
+    "`<script>` `` ` <img src=x> `` \n\n    <script>alert(1)</script>\n\n| a |\n|---|\n| <script>alert(1)</script> |",
+    "$a <img src=x onerror=alert(1)> b$ $$</script><script>alert(1)</script>$$ \\\\(<svg/onload=alert(1)>\\\\)",
+    "\\begin{a}<img src=x onerror=alert(1)>\\end{a} \\<b> &lt;script&gt;alert(1)&lt;/script&gt; <!-- --><?x ?>",
+    "# <img src=x onerror=alert(1)>\n\n> <b>\n\n* <b>\n\n<a href='javascript:alert(1)'>x</a>",
+]
+
+
+@pytest.mark.parametrize("place", ["answer", "markdown", "raw", "code"])
+def test_nothing_a_student_wrote_comes_alive_in_the_formgrader(course, place):
+    make: Any = {"raw": nbformat.v4.new_raw_cell, "code": nbformat.v4.new_code_cell}.get(place, new_markdown_cell)
+    harmless = Live(rendered([make("word")], course)).found
+    for hostile in HOSTILE:
+        own = make("word" if place == "answer" else hostile, metadata={"raw_mimetype": "text/html"})
+        html = rendered([own], course, hostile if place == "answer" else "It stays empty.")
+        assert Live(html).found == harmless, hostile
+
+
+HONEST = """## Why
+
+It stays **empty**, *since*:
+
+1. there is `a < b` and `x<y`
+2. $a < b$, and $\\sum_{i<n} x_i$
+
+```python
+if a[0] < b: print({"k[1]": 2})
+```
+
+See [the book](https://example.org/a?b=1&c=2#d) or [below](#x), and [me](mailto:me@example.org)."""
+
+
+def test_honest_markdown_reads_as_before_in_the_formgrader(course):
+    html = rendered([], course, HONEST)
+    for part in ("<strong>empty</strong>", "<em>since</em>", "<ol>", "<code>a &lt; b</code>", "$a &lt; b$"):
+        assert part in html
+    assert r"$\sum_{i&lt; n} x_i$" in html
+    for place in ("https://example.org/a?b=1&amp;c=2#d", "#x", "mailto:me@example.org"):
+        assert f'href="{place}"' in html
+    text = "a<b\n````\n</code><script>"
+    assert inert(fenced(text)).startswith("`````text\n")
+    assert squeezed("a\n" + " \n" * 5_000 + "b") == "a\n" + "\n" * 20 + "b"
 
 
 def age(file: Path) -> None:

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from grader.idle import idle_nodes, working
+from grader.itself import is_own_object, mentions
 from grader.made import makers
 from grader.reading import Reading
 from grader.scopes import (
@@ -25,10 +27,16 @@ from grader.scopes import (
     notebook,
 )
 from grader.source import below
-from grader.vocabulary import HIDING_ATTRIBUTES
+from grader.vocabulary import EVALUATING, HIDING_ATTRIBUTES
 
 _COST_OF_USE = 6  # steps: as much in memory as in time
 _TOO_DEEP = "builtins.code too deep to follow"
+_NAMESPACE = "builtins.a namespace with a computed name"
+_BY_TEXT = "builtins.getattr with a computed name"
+_ATTRIBUTE_OF = frozenset({"__getattribute__", "__getattr__"})
+_SAYS_WHAT_IS_ONE = ("__instancecheck__", "__subclasscheck__", "__subclasshook__", "register")
+_WRITES = frozenset({"update", "setdefault"})
+_ANY: Values = frozenset({UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ class Reach:
     that are no function, class or module, ``owns`` the functions and classes, ``stored`` the attributes that it or
     its classes define, ``hidden`` the constructs that hide what is called.
 
+    ``idle`` are the ids of nodes whose values nobody gets: dead code, and what is worked out and thrown away.
+
     ``statements`` are those of the notebook's top level that make what the code reads: with these alone it runs as it
     is read here. Of what they work out only the outcome counts (``w = a @ b`` is data), but each function that they
     hand on counts as used.
@@ -78,6 +88,9 @@ class Reach:
         self.data: set[str] = set()
         self.stored: set[str] = set()
         self.called: set[int] = set()  # ids of the expressions that are called
+        self.idle: set[int] = set()  # ids of what cannot have to do with a result
+        self._told: set[int] = set()  # ids of what looks attributes up by their names, where the call tells these
+        self._writes: set[int] = set()  # ids of namespaces that are only written to
         self._todo: list[Own] = []
         self._seen: set[tuple[str, int, int]] = set()
         self._plain: set[int] = set()
@@ -193,7 +206,8 @@ class Reach:
 
     def _enter(self, own: Own) -> None:
         node, inner = own.node, self.book.inside(own)
-        self._need_all(_annotations(node), own.scope, own.order)
+        self.idle |= self.book.reading.about(idle_nodes, node)
+        self._annotated(_annotations(node), own.scope, own.order)
         for expression in getattr(node, "decorator_list", []):
             self._walk(expression, Scope(own.scope, inner.cell), own.order)
         if isinstance(node, ast.ClassDef):
@@ -236,12 +250,14 @@ class Reach:
             case ast.Attribute(attr=attr):
                 self.stored.add(attr)
             case ast.Assign(targets=targets, value=value):
+                if isinstance(targets[0], ast.Name):  # `look = getattr`: where it is called, it is known
+                    self._told.add(id(value))
                 if not _is_false(value) and any(_is_attribute(target, "requires_grad") for target in targets):
                     self._use("requires_grad=", node, scope)
             case ast.Global(names=names):
                 self._written.update(names)
             case ast.AnnAssign(annotation=annotation):
-                self._need_all([annotation], scope, before)
+                self._annotated([annotation], scope, before)
                 skip.add(id(annotation))
             case ast.arg():
                 return []
@@ -261,6 +277,8 @@ class Reach:
                 skip.add(id(cls))
                 for attr in attrs:
                     self._use(f"?.{attr}", node, scope)
+                if node.patterns:
+                    self._pattern(node, scope, before)
             case ast.Call(keywords=keywords):
                 if any(keyword.arg == "requires_grad" and not _is_false(keyword.value) for keyword in keywords):
                     self._use("requires_grad=", node, scope)
@@ -269,24 +287,45 @@ class Reach:
                 skip.add(id(node.comparators[0]))
         return [(child, scope) for child in below(node) if id(child) not in skip]
 
+    def _annotated(self, annotations: Iterable[ast.expr], scope: Scope, before: int | None) -> None:
+        """Types run nothing, and what else is written in their place does, but gives no result."""
+        annotations = list(annotations)
+        self._need_all(annotations, scope, before)
+        for part in working(annotations, self.book.reading):
+            self.idle.update(id(node) for node in self.book.walk(part))
+            self._walk(part, scope, before)
+
     def _name(self, name: str, node: ast.Name, scope: Scope, before: int | None) -> None:
         values = self.book.values(node, scope, before)
         self._values(values, scope, node)
+        self._passed_on(values, node, scope)
         if not self.book.is_local(name, scope) and name in self.book.module.names:
             self.names.add(name)
             self._need(name, before)
             if not any(isinstance(value, (Own, Lib)) for value in values):
                 self.data.add(name)
 
+    def _passed_on(self, values: Values, node: ast.expr, scope: Scope) -> None:
+        """Whoever gets ``getattr`` may call it with any text."""
+        if id(node) not in self.called | self._told:
+            for value in values:
+                if isinstance(value, Lib) and value.path in BY_NAME | {"builtins.vars"}:
+                    self._use(f"{value.path} passed on", node, scope)
+
     def _attribute(self, node: ast.Attribute, scope: Scope, before: int | None) -> None:
         bases = self.book.values(node.value, scope, before)
         values = self.book.values(node, scope, before)
+        self._passed_on(values, node, scope)
         own = [base for base in bases if isinstance(base, Own)]
         self._values(frozenset(v for v in values if v is not UNKNOWN), scope, node)
         if UNKNOWN in values and not (own and UNKNOWN not in bases and self._have(own, node.attr)):
             self._use(f"?.{node.attr}", node, scope)
-        if node.attr == "__dict__" and any(isinstance(base, Lib) for base in bases):
-            self._use("builtins.a namespace with a computed name", node, scope)
+        if node.attr == "__dict__" and not is_own_object(
+            self.book, node.value, scope, before, id(node) in self._writes
+        ):
+            self._use(_NAMESPACE, node, scope)
+        if node.attr in _ATTRIBUTE_OF and id(node) not in self._told:
+            self._use(_BY_TEXT, node, scope)
         self._follow_patches(node.attr)
 
     def _follow_patches(self, attr: str) -> None:
@@ -443,9 +482,10 @@ class Reach:
         told = all(isinstance(text, Text) for text in texts)
         owners = self.book.values(of, scope, before) if of else frozenset()
         libraries = [owner.path for owner in owners if isinstance(owner, Lib)]
-        if not told and (libraries or not isinstance(of, ast.Name)):
-            self._use("builtins.a namespace with a computed name", node, scope)
-        if isinstance(node.ctx, ast.Store):
+        written = isinstance(node.ctx, ast.Store)
+        if not told and not (of and is_own_object(self.book, of, scope, before, written)):
+            self._use(_NAMESPACE, node, scope)
+        if written:
             for path in libraries:
                 self._use(f"{path}.__dict__", node, scope)
         self._values(self.book.values(node, scope, before), scope, node)
@@ -466,6 +506,8 @@ class Reach:
         """What a call hides or asks for; gives the parts that are not to be visited."""
         self.called.add(id(node.func))
         callees = {v.path for v in self.book.values(node.func, scope, before) if isinstance(v, Lib)}
+        if isinstance(node.func, ast.Attribute):
+            self._call_of_attribute(node, node.func, scope, before)
         if callees & BY_NAME or any(c.endswith((".__getattribute__", ".__getattr__")) for c in callees):
             found = self.book.values(node, scope, before)
             self._values(frozenset(v for v in found if isinstance(v, (Own, Lib))), scope, node)
@@ -477,23 +519,63 @@ class Reach:
             types = [argument for argument in node.args[1:] if _is_type(argument)]
             self._need_all(types, scope, before)
             return {id(argument) for argument in types}
-        for argument in node.args:
+        for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
             for value in self.book.values(argument, scope, before):
                 if isinstance(value, Lib) and value.path in BY_NAME:
                     self._use(f"{value.path} passed on", argument, scope)
+        given = {keyword.arg for keyword in node.keywords}
+        if "eval_str" in given or (None in given and callees & EVALUATING):
+            self._use("builtins.inspect.signature with eval_str", node, scope)
         if "builtins.globals" in callees:
-            self._use("builtins.a namespace with a computed name", node, scope)
+            self._use(_NAMESPACE, node, scope)
         if callees & {"builtins.locals", "builtins.vars"} and not node.args and scope.parent is None:
-            self._use("builtins.a namespace with a computed name", node, scope)
+            self._use(_NAMESPACE, node, scope)
         if callees & {"functools.wraps", "functools.update_wrapper"} and (
             node.keywords or len(node.args) > 1 + ("functools.update_wrapper" in callees)
         ):  # with these they set any attribute that a text names
             self._use("builtins.functools.wraps of named attributes", node, scope)
-        if "builtins.vars" in callees and node.args:
-            owner = self.book.values(node.args[0], scope, before)
-            if any(isinstance(v, Lib) for v in owner):
-                self._use("builtins.a namespace with a computed name", node, scope)
+        of = node.args[0] if "builtins.vars" in callees and node.args else None
+        if of and not is_own_object(self.book, of, scope, before, id(node) in self._writes):
+            self._use(_NAMESPACE, node, scope)
         return set()
+
+    def _call_of_attribute(self, node: ast.Call, func: ast.Attribute, scope: Scope, before: int | None) -> None:
+        """``x.__getattribute__("mm")``, which is as good as ``x.mm``, and ``self.__dict__.update(...)``."""
+        if func.attr in _WRITES:
+            self._writes.add(id(func.value))
+        if func.attr not in _ATTRIBUTE_OF or not node.args:
+            return
+        texts = self.book.values(node.args[-1], scope, before)
+        if all(isinstance(text, Text) for text in texts):
+            self._told.add(id(func))
+            for text in texts:
+                if isinstance(text, Text):
+                    self._use(f"?.{text.text}", node, scope)
+                    self._follow_patches(text.text)
+        elif func.attr == "__getattr__" and isinstance(func.value, ast.Call):  # super().__getattr__(name)
+            self._told.add(id(func))
+
+    def _pattern(self, node: ast.MatchClass, scope: Scope, before: int | None) -> None:
+        """``case Row(x)`` reads the attributes that ``Row.__match_args__`` names, of whatever is said to be a Row."""
+        for value in self.book.values(node.cls, scope, before):
+            if isinstance(value, Own) and isinstance(value.node, ast.ClassDef):
+                names = self.book.member(value, "__match_args__") or self._fields(value)
+            elif isinstance(value, Lib) and value.path.startswith("builtins."):
+                continue
+            else:  # a named tuple, say
+                names = _ANY if any(mentions(self.book, name) for name in _SAYS_WHAT_IS_ONE) else frozenset()
+            for store in (*self.book.stores.get("__match_args__", ()), *self.book.stores.get("*", ())):
+                names |= self.book.values(store.value, store.scope, store.order)
+            for name in sorted(names, key=_order):
+                path = f"?.{name.text}" if isinstance(name, Text) else _NAMESPACE
+                self._use(path, node, scope)
+
+    def _fields(self, own: Own) -> Values:
+        """What a data class is matched by."""
+        body = own.node.body if isinstance(own.node, ast.ClassDef) else []
+        fields = [s.target.id for s in body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)]
+        self.book.spend(len(body))
+        return frozenset(map(Text, fields))
 
 
 def _defaults(a: ast.arguments) -> list[ast.expr]:

@@ -42,7 +42,7 @@ MAX_DOTS = 5  # of a library's name: `torch.nn.modules.linear.Linear.forward`
 MAX_LENGTH = 200  # characters of a name that is put together: names grow by doubling
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _GROWS = frozenset({"append", "extend", "insert", "update", "setdefault", "add", "appendleft", "__setitem__"})
 _NAMESPACES = frozenset({"builtins.globals", "builtins.locals", "builtins.vars"})
@@ -333,7 +333,7 @@ class Notebook:
             case ast.Attribute(attr=attr, value=base) if attr in _GROWS:
                 if scope is self.module and _is_call(base, "globals", "vars", "locals"):
                     self.dynamic = True
-                if root := _root(base):
+                if (root := _root(base)) and not _is_path(base, scope):
                     for value in _arguments(call):
                         self._weak(root, value, scope, order)
             case ast.Name(id="setattr") if len(call.args) == 3:
@@ -364,7 +364,7 @@ class Notebook:
                     self.module.bind(key, Binding(order, value, sure=False))
             elif (name := stored if isinstance(stored, str) else getattr(stored, "id", "")) in declared:
                 self.module.bind(name, Binding(order, value, path, sure=False))
-                if not path and not isinstance(value, (*_FUNCTIONS, ast.ClassDef)):
+                if not path and not isinstance(value, (*FUNCTIONS, ast.ClassDef)):
                     self.module.bind(name, Binding(order, sure=False))
 
     def _bound_in(self, node: ast.AST) -> Iterator[tuple[ast.expr | str, ast.AST | None, str]]:
@@ -444,6 +444,13 @@ class Notebook:
             for generator in getattr(node, "generators", []):
                 self._bind_elements(generator.target, generator.iter, inner, None)
         return self._scopes[id(node)]
+
+    def definition(self, scope: Scope) -> ast.AST | None:
+        """The function whose inside ``scope`` is, where it stands in a class, by its name."""
+        around = scope.parent.names.values() if scope.parent else ()
+        self.spend(len(around))
+        nodes = (binding.value for bindings in around for binding in bindings)
+        return next((node for node in nodes if self._scopes.get(id(node)) is scope), None)
 
     def is_local(self, name: str, scope: Scope) -> bool:
         """Does a function, class or comprehension around ``scope`` bind ``name``?"""
@@ -932,6 +939,16 @@ def _root(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def _is_path(node: ast.expr, scope: Scope) -> bool:
+    """Is it `sys.path`? Where modules are looked for is no part of `sys` to those who only read that."""
+    match node:
+        case ast.Attribute(attr="path", value=ast.Name(id=name)):
+            return any(binding.path == "sys" for binding in scope.names.get(name, ()))
+        case ast.Name(id=name):
+            return any(binding.path == "sys.path" for binding in scope.names.get(name, ()))
+    return False
+
+
 def _arguments(call: ast.Call) -> list[ast.expr]:
     return [*call.args, *(keyword.value for keyword in call.keywords)]
 
@@ -940,7 +957,7 @@ def _returns(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.e
     stack: list[ast.AST] = list(reversed(function.body))
     while stack:
         node = stack.pop()
-        if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             continue
         if isinstance(node, (ast.Return, ast.Yield, ast.YieldFrom)) and node.value is not None:
             yield node.value

@@ -173,7 +173,7 @@ STANDARD = words(
     "builtins math cmath itertools functools operator collections typing typing_extensions random time datetime "
     "numbers dataclasses copy string statistics fractions decimal warnings abc enum types contextlib bisect heapq "
     "array re json textwrap pprint logging traceback __future__ sys os io pathlib timeit shutil glob csv pickle "
-    "zipfile gzip tarfile tempfile urllib hashlib platform uuid sched struct weakref keyword graphlib pdb ipdb unittest"
+    "zipfile gzip tarfile tempfile urllib hashlib platform uuid sched struct weakref keyword graphlib unittest"
 )
 # Others that an answer of plain Python may use, to show what it does.
 SHOWING = words("tqdm IPython rich matplotlib")
@@ -186,7 +186,7 @@ KNOWN = STANDARD | words(
 # Of these modules, the parts that do what they say: others find, build or run code by text.
 PARTS: dict[str, frozenset[str]] = {
     "sys": words(
-        "stdout stderr stdin version version_info maxsize float_info int_info hash_info platform path argv exit "
+        "stdout stderr stdin version version_info maxsize float_info int_info hash_info platform argv exit "
         "executable getsizeof getrecursionlimit setrecursionlimit byteorder getrefcount implementation"
     ),
     "os": words(
@@ -212,8 +212,6 @@ PARTS: dict[str, frozenset[str]] = {
     "pickle": words("dump dumps HIGHEST_PROTOCOL DEFAULT_PROTOCOL PickleError"),
     "IPython": words("display version_info"),
     "sympy": frozenset(),
-    "pdb": words("set_trace"),
-    "ipdb": words("set_trace"),
     "unittest": words("TestCase main"),
     "torch.testing": words("assert_close assert_allclose make_tensor"),
 }
@@ -273,8 +271,10 @@ HIDING = words(
 HIDING_ROOTS = words(
     "ctypes _ctypes cffi numba cython importlib imp runpy code codeop marshal dill cloudpickle subprocess "
     "multiprocessing threading _thread concurrent zipimport pkgutil __main__ triton taichi numexpr pythran cppyy "
-    "llvmlite symtable asyncio"
+    "llvmlite symtable asyncio pdb ipdb bdb cmd doctest site"
 )
+# These evaluate annotations that are texts when they are told to.
+EVALUATING = words("inspect.signature inspect.Signature.from_callable")
 # Waiting for what was called in plain sight hides nothing.
 WAITING = words("asyncio.sleep asyncio.gather")
 HIDING_ATTRIBUTES = words(
@@ -282,7 +282,7 @@ HIDING_ATTRIBUTES = words(
     "f_globals f_locals f_back f_builtins f_code gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await ag_frame "
     "ag_code "
     "tb_frame tb_next __reduce__ __reduce_ex__ __self__ __func__ __objclass__ _evaluate __forward_code__ __annotate__ "
-    "__setstate__ func_globals"
+    "__setstate__ func_globals __path__ fget"
 )
 
 # Anywhere in a notebook, these reach for the program that grades rather than for an answer.

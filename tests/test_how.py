@@ -289,6 +289,44 @@ HIDDEN = {
     "subprocess": "import subprocess\ndef f(a, b): return subprocess.run(['x'])",
     "nothing of the name": "def g(a, b): return a @ b",
     "__import__ by another name": "imp = __import__\ndef f(a, b): return imp('helper').go(a, b)",
+    "vars of an argument": "def pick(t, n): return vars(t)[n]\ndef f(a, b): return pick(type(a), 'd' + 'ot')(a, b)",
+    "a copy of a type's names": "def f(a, b): return dict(vars(type(a)))['m' + 'ul'](a, b)",
+    "a type's names, named": "def f(a, b):\n    every = type(a).__dict__\n    return every['d' + 'ot'](a, b)",
+    "a loop over a type's names": "def f(a, b):\n    t = type(a)\n    for k in t.__dict__:\n"
+    "        if k.startswith('do'): return t.__dict__[k](a, b)",
+    "computed __getattribute__": "def f(a, b): return a.__getattribute__(chr(109) * 2)(b)",
+    "computed __getattribute__ of super": "class T(torch.Tensor):\n    def go(self, n): return super().__getattribute__(n)\n"
+    "def f(a, b): return a.as_subclass(T).go(chr(109) * 2)(b)",
+    "__getattribute__ handed on": "def f(a, b): return list(map(a.__getattribute__, [chr(109) * 2]))[0](b)",
+    "getattr as a keyword argument": "def pick(f, x, n): return f(x, n)\ndef f(a, b): return pick(f=getattr, x=a, n=chr(109) * 2)(b)",
+    "getattr in a dictionary": "def pick(d, x, n): return d['g'](x, n)\ndef f(a, b): return pick({'g': getattr}, a, chr(109) * 2)(b)",
+    "vars handed on": "def pick(v, t): return v(t)\ndef f(a, b): return pick(vars, type(a))[chr(109) * 2](a, b)",
+    "a method's self that is none": "class R:\n    def every(self): return vars(self)\n"
+    "def f(a, b): return R.every(type(a))[chr(109) * 2](a, b)",
+    "a method's self that is none, by its name": "class R:\n    def every(self): return self.__dict__\n"
+    "def f(a, b): return getattr(R, 'every')(type(a))[chr(109) * 2](a, b)",
+    "a static method's self": "class R:\n    @staticmethod\n    def every(self): return vars(self)\n"
+    "def f(a, b): return R().every(type(a))[chr(109) * 2](a, b)",
+    "an object that is none": "class R:\n    def __new__(cls, t): return t\n"
+    "def f(a, b): return vars(R(type(a)))[chr(109) * 2](a, b)",
+    "a module under another's name": "import sys, os\ndef f(a, b):\n    sys.path.insert(0, os.getcwd())\n    import sched\n    return sched.go(a, b)",
+    "a path added to": "import sys\ndef f(a, b):\n    sys.path[:0] = ['.']\n    import sched\n    return sched.go(a, b)",
+    "a path by another name": "from sys import path\ndef f(a, b):\n    path.insert(0, '.')\n    import sched\n    return sched.go(a, b)",
+    "a package's path": "import json\ndef f(a, b):\n    json.__path__.insert(0, '.')\n    import json.mine\n    return json.mine.go(a, b)",
+    "a site": "import site\ndef f(a, b):\n    site.addsitedir('.')\n    import sched\n    return sched.go(a, b)",
+    "names to match, computed": "class Every(type):\n    def __instancecheck__(cls, other): return True\n"
+    "class Row(metaclass=Every):\n    __match_args__ = (chr(109) * 2,)\n"
+    "def f(a, b):\n    match a:\n        case Row(times): return times(b)",
+    "names to match, set later": "class Row: pass\nRow.__match_args__ = (chr(109) * 2,)\n"
+    "def f(a, b):\n    match a:\n        case Row(times): return times(b)",
+    "a named tuple that is none": "from collections import namedtuple\nimport abc\n"
+    "Row = abc.ABCMeta('Row', (), {'__match_args__': (chr(109) * 2,)})\nRow.register(torch.Tensor)\n"
+    "def f(a, b):\n    match a:\n        case Row(times): return times(b)",
+    "a signature that evaluates": "import inspect\ndef shape(x: 'torch.mul'): return x\n"
+    "def f(a, b): return inspect.signature(shape, eval_str=True).parameters['x'].annotation(a, b)",
+    "a signature that evaluates, by stars": "import inspect\ndef shape(x: 'torch.mul'): return x\n"
+    "def f(a, b): return inspect.signature(shape, **{'eval' + '_str': True}).parameters['x'].annotation(a, b)",
+    "a debugger": "import pdb\ndef f(a, b):\n    pdb.set_trace()\n    return a",
     "a long chain": "x0 = torch.mul\n"
     + "\n".join(f"x{i + 1} = x{i}" for i in range(300))
     + "\nf = lambda a, b: x300(a, b)",
@@ -375,6 +413,21 @@ HONEST = {
     "        c += a[:, k, None] * b[k]\n    return c",
     "dtype and device": "def f(a, b):\n    c = torch.zeros(a.shape[0], b.shape[1], dtype=a.dtype, device=a.device)\n"
     "    c += (a[:, :, None] * b).sum(1)\n    return c",
+    "own attributes": "class Box:\n    def __init__(self, **kw):\n        self.__dict__.update(kw)\n        super().__init__()\n"
+    "    def __repr__(self): return str(vars(self))\n    def names(self): return [n for n in self.__dict__]\n"
+    "    def put(self, name, value): self.__dict__[name] = value\n    def take(self, name): return vars(self)[name]\n"
+    "def f(a, b):\n    box = Box(a=a, b=b)\n    box.put('c', 1)\n    print(vars(box), box.names(), box)\n"
+    "    return (box.a[:, :, None] * box.take('b')).sum(1)",
+    "a base's own attributes": "class Box:\n    def __init__(self, **kw): self.__dict__.update(kw)\n"
+    "class Pair(Box):\n    def __init__(self, a, b): Box.__init__(self, a=a, b=b)\n"
+    "def f(a, b):\n    p = Pair(a, b)\n    return (p.a[:, :, None] * p.b).sum(1)",
+    "attributes of a module": "class Net(nn.Module):\n    def __getattr__(self, name): return super().__getattr__(name)\n"
+    "    def forward(self, a, b): return (a[:, :, None] * b).sum(1)\ndef f(a, b): return Net()(a, b)",
+    "named tuples": "from collections import namedtuple\nfrom dataclasses import dataclass\nPair = namedtuple('Pair', 'a b')\n"
+    "@dataclass\nclass Two:\n    a: object\n    b: object\ndef f(a, b):\n    match Pair(a, b):\n        case Pair(x, y): pass\n"
+    "    match Two(x, y):\n        case Two(x, y): pass\n    match len(a):\n        case int(n): pass\n    return (x[:, :, None] * y).sum(1)",
+    "texts for types": "from typing import Optional, List\ndef f(a: 'Tensor[n, k]', b: 'k by m', c: Optional['torch.Tensor'] = None) -> 'List[float] | None':\n"
+    "    d: 'torch.Tensor' = a[:, :, None] * b\n    return d.sum(1)",
     "match": "def f(a, b):\n    match a.shape:\n        case [n, k]: pass\n    return (a[:, :, None] * b).sum(1)",
 }
 
@@ -1312,6 +1365,19 @@ BY_DETOUR = {
     "a list filled by a function": "xs = []\ndef put(to): to.insert(0, torch.mm)\nput(xs)\ndef f(a, b): return xs[0](a, b)",
     "a registry": "xs = {}\ndef keep(fn):\n    xs['f'] = fn\n    return fn\n"
     "@keep\ndef product(a, b): return a @ b\ndef f(a, b): return xs['f'](a, b)",
+    "vars of an argument, told": "def pick(t): return vars(t)['dot']\ndef f(a, b): return pick(type(a))(a, b)",
+    "__getattribute__": "def f(a, b): return a.__getattribute__('mm')(b)",
+    "names to match": "class Every(type):\n    def __instancecheck__(cls, other): return True\n"
+    "class Row(metaclass=Every):\n    __match_args__ = ('m' + 'm',)\n"
+    "def f(a, b):\n    match a:\n        case Row(times): return times(b)",
+    "fields to match": "from dataclasses import dataclass\nclass Every(type):\n    def __instancecheck__(cls, other): return True\n"
+    "@dataclass\nclass Row(metaclass=Every):\n    mm: object\n"
+    "def f(a, b):\n    match a:\n        case Row(times): return times(b)",
+    "an annotation that is evaluated": "import functools\nfound = []\ndef note(g):\n    found.append(g)\n    return int\n"
+    "@functools.singledispatch\ndef shape(x): return note\ndef f(a, b):\n"
+    "    def inner(x: 'note(lambda p, q: p @ q)'): return x\n    shape.register(inner)\n    return found[0](a, b)",
+    "an annotation that runs": "def f(a, b):\n    found = []\n    def inner(x: found.append(a @ b)): return x\n    return found[0]",
+    "an annotation in a class": "def f(a, b):\n    found = []\n    class C:\n        x: found.append(a @ b)\n    return found[0]",
     "star import, later": "def relu(a, b): return a * b\nf = relu\ndef matmul(a, b): return a * b\n"
     "from torch import *\ndef f(a, b): return matmul(a, b)",
 }
@@ -1451,3 +1517,15 @@ def test_of_many_functions_in_one_line_the_first_is_named():
         kept.append(raised)
         found.add(raised.value.finding.facts["used"])
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    "source", ["import sys as s\ns.path.append('.')", "from sys import path\npath.insert(0, '.')", "import site"]
+)
+def test_a_notebook_that_says_where_modules_are_is_not_calm(source: str) -> None:
+    assert not is_calm(tuple(cells(LOOPS_AS_ASKED, source)))
+
+
+def test_a_path_that_no_answer_reads_costs_nothing() -> None:
+    source = "import sys\nsys.path.append('/content')\ndef f(a, b):\n    print(sys.version)\n    return a * b"
+    assert code_of(lambda: How("f", cells(source)).must_not("matrix product")) == "passes"

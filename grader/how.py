@@ -81,14 +81,26 @@ class How:
             self._fail("must_not", use, used=_shown(use.path), asked=_without("matrix product"))
 
     def must(self, *families: str) -> None:
-        """The answer uses one of ``families``, in any spelling. Raises `NotAsAsked` (``must``)."""
+        """The answer uses one of ``families``, in any spelling. Raises `NotAsAsked` (``must``).
+
+        What the source shows must run, too, where torch ran at all; and what runs must not be thrown away.
+        """
         for name in families:
-            if name == LOOP and self._deepest.depth > 0:
-                return
-            if name != LOOP and (self._in_source(FAMILIES[name]) or self._in_run(name)):
+            if self._deepest.depth > 0 if name == LOOP else self._does(name):
                 return
         asked = reduce(either, map(phrase, families))
         self._fail("must", self._place(), asked=asked)
+
+    def nothing_beside(self, name: str) -> None:
+        """All matrix products of the answer are of this family, those in an ``assert`` aside.
+
+        Raises `NotAsAsked` (``must_not``, ``hidden_call``).
+        """
+        for use in self._uses:
+            is_other = FAMILIES["matrix product"].has(use.path) and not FAMILIES[name].has(use.path)
+            if is_other and id(use.node) not in self._reach.asserted and not self._is_own_attribute(use):
+                self._fail("must_not", use, used=_shown(use.path), asked=_without("matrix product"))
+        self._nothing_hidden()
 
     def must_call(self, name: str) -> None:
         """The answer uses another name of the notebook, itself or through helpers. Raises `NotAsAsked` (``must``)."""
@@ -179,6 +191,20 @@ class How:
                 return use
         return None
 
+    def _does(self, name: str) -> bool:
+        """Does the answer use the family ``name``, so that its result may come from there?"""
+        family, ran = FAMILIES[name], self._in_run(name, asked=True)
+        shown = [use for use in self._uses if family.does(use.path) and not self._may_be_own(use, family)]
+        used = [use for use in shown if id(use.node) not in self._reach.idle]
+        if not used:
+            return bool(ran) and not shown
+        must_run = self._torch_ran and not self._touches_numpy and all(_is_torch(use.path) for use in used)
+        return bool(ran) or not must_run
+
+    @property
+    def _torch_ran(self) -> bool:
+        return self._seen is not None and bool(self._seen.ops)
+
     def _unknown_product(self) -> Use | None:
         """The first use of what may work a matrix product out by some detour (`torch.linalg.inv` of blocks)."""
         uses = (use for use in self._uses if not hiding(use.path) and may_multiply(use.path))
@@ -242,17 +268,17 @@ class How:
 
     # ------------------------------------------------------------ the run
 
-    def _in_run(self, name: str) -> str:
-        """What of the family was seen to run, or ""."""
+    def _in_run(self, name: str, asked: bool = False) -> str:
+        """What of the family was seen to run, or "". What is as good as it does not count where it is ``asked`` for."""
         seen, family = self._seen, FAMILIES[name]
         if seen is None:
             return ""
         called = [path for path in map(_called, seen.functions) if path]
         for path in called:
-            if family.has(path):
+            if family.does(path) if asked else family.has(path):
                 return path.replace("torch.functional.", "torch.")
         for op in seen.ops:
-            if family.ran(op.name):
+            if family.ran(op.name) and not (asked and _op(op.name) in family.as_good.ops):
                 return _op(op.name)
         if name == "torch" and seen.ops:
             return _op(seen.ops[0].name)
@@ -344,6 +370,11 @@ def either(one: Text, other: Text) -> Text:
 
 def _without(family: str) -> Text:
     return sentence("an answer without %(what)s", what=phrase(family))
+
+
+def _is_torch(path: str) -> bool:
+    """Would torch's record show it? What has a name alone may be another library's."""
+    return path in MARKS or path.partition(".")[0] in FAMILIES["torch"].roots | {"?"}
 
 
 def _op(name: str) -> str:

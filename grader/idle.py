@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from grader.reading import Reading
 from grader.scopes import FUNCTIONS
 from grader.source import below
-from grader.vocabulary import NAMES
+from grader.vocabulary import FAMILIES, NAMES
 
 _ENDS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _ONLY_VALUES = (
@@ -16,6 +16,7 @@ _ONLY_VALUES = (
     *(ast.Tuple, ast.List, ast.IfExp, ast.Slice, ast.Name, ast.Constant, ast.keyword),
 )
 _WORK = (ast.Call, ast.Lambda, ast.NamedExpr, ast.Await, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
+_GIVING = NAMES - FAMILIES["autograd"].names  # `loss.backward()` changes what it goes through
 _PASSES = 4  # of values that only such values read
 
 
@@ -98,7 +99,7 @@ def _changes_nothing(call: ast.Call) -> bool:
     if isinstance(call.func, ast.Call):  # nn.Unfold(2)(x)
         return _changes_nothing(call.func)
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-    return name in NAMES and not name.endswith("_") and all(k.arg != "out" for k in call.keywords)
+    return name in _GIVING and not name.endswith("_") and all(k.arg != "out" for k in call.keywords)
 
 
 def working(annotations: Iterable[ast.AST], reading: Reading) -> list[ast.AST]:

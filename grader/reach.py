@@ -89,6 +89,7 @@ class Reach:
         self.stored: set[str] = set()
         self.called: set[int] = set()  # ids of the expressions that are called
         self.idle: set[int] = set()  # ids of what cannot have to do with a result
+        self.asserted: set[int] = set()  # ids of what an `assert` looks at
         self._told: set[int] = set()  # ids of what looks attributes up by their names, where the call tells these
         self._writes: set[int] = set()  # ids of namespaces that are only written to
         self._todo: list[Own] = []
@@ -254,6 +255,8 @@ class Reach:
                     self._told.add(id(value))
                 if not _is_false(value) and any(_is_attribute(target, "requires_grad") for target in targets):
                     self._use("requires_grad=", node, scope)
+            case ast.Assert():
+                self.asserted.update(id(inner) for inner in book.walk(node))
             case ast.Global(names=names):
                 self._written.update(names)
             case ast.AnnAssign(annotation=annotation):

@@ -9,33 +9,48 @@ from __future__ import annotations
 import msgspec
 
 
+class AsGood(msgspec.Struct, frozen=True):
+    """Spellings that are as good as a family's where it must not be used, and do not count where it must."""
+
+    names: frozenset[str] = frozenset()
+    paths: frozenset[str] = frozenset()
+    ops: frozenset[str] = frozenset()
+
+
 class Family(msgspec.Struct, frozen=True):
     """Spellings of one kind of operation.
 
     ``names`` are last names, of a function of an array library or of a method on an object whose type the source
     does not tell. ``paths`` are whole names, or prefixes that end in a dot, and the marks that the reader puts in
     place of syntax: ``@``, ``*``, ``[None]``, ``requires_grad=``. ``ops`` are ATen operators, without a trailing
-    underscore. ``roots`` are whole libraries.
+    underscore. ``roots`` are whole libraries. ``as_good`` are detours to the same numbers.
     """
 
     names: frozenset[str] = frozenset()
     paths: frozenset[str] = frozenset()
     ops: frozenset[str] = frozenset()
     roots: frozenset[str] = frozenset()
+    as_good: AsGood = AsGood()
 
     def has(self, path: str) -> bool:
-        """Is ``path`` (``torch.Tensor.mm``, ``?.mm``, ``@``) a spelling of this family?"""
-        path = path.removesuffix("()")
-        root, _, rest = path.partition(".")
-        if path in self.paths or root in self.roots:
-            return True
-        if any(path.startswith(p) for p in self.paths if p.endswith(".")):
-            return True
-        return bool(rest) and root not in STANDARD and path.rpartition(".")[2] in self.names
+        """Is ``path`` (``torch.Tensor.mm``, ``?.mm``, ``@``) a spelling of this family, or as good as one?"""
+        return self.does(path) or _spells(path, self.as_good.names, self.as_good.paths)
+
+    def does(self, path: str) -> bool:
+        """Is ``path`` a spelling of this family itself?"""
+        return path.partition(".")[0] in self.roots or _spells(path, self.names, self.paths)
 
     def ran(self, op: str) -> bool:
-        """Is the ATen operator ``aten::mm`` one of this family?"""
-        return op.removeprefix("aten::").removesuffix("_") in self.ops
+        """Is the ATen operator ``aten::mm`` one of this family, or as good as one?"""
+        return op.removeprefix("aten::").removesuffix("_") in self.ops | self.as_good.ops
+
+
+def _spells(path: str, names: frozenset[str], paths: frozenset[str]) -> bool:
+    path = path.removesuffix("()")
+    root, _, rest = path.partition(".")
+    if path in paths or any(path.startswith(p) for p in paths if p.endswith(".")):
+        return True
+    return bool(rest) and root not in STANDARD and path.rpartition(".")[2] in names
 
 
 def words(text: str) -> frozenset[str]:
@@ -57,8 +72,7 @@ _CONVOLUTION_OPS = words(
 
 FAMILIES: dict[str, Family] = {
     "matrix product": Family(
-        names=_CONVOLUTIONS
-        | words(
+        names=words(
             "matmul mm bmm mv dot vdot vecdot inner addmm addmm_ addmv addmv_ addbmm addbmm_ baddbmm baddbmm_ "
             "tensordot chain_matmul multi_dot matrix_power einsum einsum_path contract linear bilinear Linear "
             "LazyLinear Bilinear cdist pdist cosine_similarity __matmul__ __rmatmul__ __imatmul__ imatmul smm "
@@ -68,12 +82,8 @@ FAMILIES: dict[str, Family] = {
             "dia_matrix solve solve_ex lu_solve cholesky_solve triangular_solve solve_triangular lstsq "
             "embedding_bag EmbeddingBag"
         ),
-        paths=words(
-            "@ operator.matmul operator.imatmul operator.__matmul__ operator.__imatmul__ math.sumprod "
-            "statistics.covariance statistics.correlation statistics.linear_regression"
-        ),
-        ops=_CONVOLUTION_OPS
-        | words(
+        paths=words("@ operator.matmul operator.imatmul operator.__matmul__ operator.__imatmul__ math.sumprod"),
+        ops=words(
             "mm addmm _addmm_activation bmm baddbmm mv addmv addbmm dot vdot matmul linear einsum tensordot inner "
             "_int_mm _scaled_mm cdist _cdist_forward _euclidean_dist _pdist_forward _trilinear bilinear "
             "_sparse_mm _sparse_addmm sspaddmm hspmm smm linalg_multi_dot chain_matmul mkldnn_linear "
@@ -81,13 +91,27 @@ FAMILIES: dict[str, Family] = {
             "_scaled_dot_product_attention_math scaled_dot_product_attention _linalg_solve_ex linalg_lstsq "
             "triangular_solve cholesky_solve linalg_solve_triangular linalg_lu_solve _embedding_bag"
         ),
+        as_good=AsGood(
+            names=_CONVOLUTIONS,
+            paths=words(
+                "statistics.covariance statistics.correlation statistics.linear_regression statistics.fmean torch.fft. "
+                "numpy.fft. scipy.fft."
+            ),
+            ops=_CONVOLUTION_OPS,
+        ),
     ),
     "einsum": Family(names=words("einsum contract einsum_path"), ops=words("einsum")),
     "nn.Linear": Family(
         names=words("Linear LazyLinear Bilinear linear bilinear LinBnDrop"),
         ops=words("linear bilinear _trilinear mkldnn_linear"),
     ),
-    "conv2d": Family(names=_CONVOLUTIONS, ops=_CONVOLUTION_OPS),
+    "conv2d": Family(
+        names=_CONVOLUTIONS,
+        ops=_CONVOLUTION_OPS,
+        as_good=AsGood(
+            paths=words("torch.fft. numpy.fft. scipy.fft. scipy.signal."), ops=words("_fft_r2c _fft_c2c _fft_c2r")
+        ),
+    ),
     "unfold": Family(names=words("unfold Unfold im2col unfold_copy"), ops=words("im2col unfold unfold_copy")),
     "relu": Family(
         names=words(
@@ -144,7 +168,7 @@ MARKS = words("@ * [None] requires_grad=")
 # "loop" has no names: it is counted, not looked up.
 LOOP = "loop"
 
-NAMES: frozenset[str] = frozenset().union(*(family.names for family in FAMILIES.values()))
+NAMES: frozenset[str] = frozenset().union(*(family.names | family.as_good.names for family in FAMILIES.values()))
 
 # Calls that run a function of the student's once an element.
 LOOPING = words(

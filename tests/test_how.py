@@ -1529,3 +1529,72 @@ def test_a_notebook_that_says_where_modules_are_is_not_calm(source: str) -> None
 def test_a_path_that_no_answer_reads_costs_nothing() -> None:
     source = "import sys\nsys.path.append('/content')\ndef f(a, b):\n    print(sys.version)\n    return a * b"
     assert code_of(lambda: How("f", cells(source)).must_not("matrix product")) == "passes"
+
+
+IDLE = {
+    "under a condition": "def f(a, b):\n    if a is None: return torch.einsum('ik,kj->ij', a, b)\n    return (a[:, :, None] * b).sum(1)",
+    "after the return": "def f(a, b):\n    return (a[:, :, None] * b).sum(1)\n    return torch.einsum('ik,kj->ij', a, b)",
+    "under False": "def f(a, b):\n    if False:\n        return torch.einsum('ik,kj->ij', a, b)\n    return (a[:, :, None] * b).sum(1)",
+    "in a branch that ended": "def f(a, b):\n    for r in a:\n        continue\n        torch.einsum('ik,kj->ij', a, b)\n    return (a[:, :, None] * b).sum(1)",
+    "thrown away": "def f(a, b):\n    torch.einsum('ik,kj->ij', a, b)\n    return (a[:, :, None] * b).sum(1)",
+    "part of what is thrown away": "def f(a, b):\n    torch.einsum('ik,kj->ij', a, b)[0] + 1\n    return (a[:, :, None] * b).sum(1)",
+    "a name nobody reads": "def f(a, b):\n    c = torch.einsum('ik,kj->ij', a, b)\n    return (a[:, :, None] * b).sum(1)",
+    "a name that nobody reads much": "def f(a, b):\n    c = torch.einsum('ik,kj->ij', a, b)\n    c.shape\n    d = c[0]\n    return (a[:, :, None] * b).sum(1)",
+    "in a helper": "def g(a, b):\n    torch.einsum('ik,kj->ij', a, b)\ndef f(a, b):\n    g(a, b)\n    return (a[:, :, None] * b).sum(1)",
+    "in an annotation": "def f(a, b):\n    def g(x: 'torch.einsum()'): return x\n    return g((a[:, :, None] * b).sum(1))",
+}
+IN_USE = {
+    "in place": "def f(a, b):\n    c = torch.zeros(2, 4)\n    c.copy_(torch.einsum('ik,kj->ij', a, b))\n    return c",
+    "into a list": "def f(a, b):\n    c = []\n    c.append(torch.einsum('ik,kj->ij', a, b))\n    return c[0]",
+    "in a closure": "def f(a, b):\n    c = torch.einsum('ik,kj->ij', a, b)\n    def g(): return c\n    return g()",
+    "in a method": "class E:\n    def __call__(self, a, b):\n        self.c = torch.einsum('ik,kj->ij', a, b)\n        return self.c\ndef f(a, b): return E()(a, b)",
+    "changed at once": "def f(a, b):\n    c = torch.einsum('ik,kj->ij', a, b)\n    c += 0\n    return c",
+    "behind a test": "def f(a, b):\n    if a.shape[1] != b.shape[0]: raise ValueError\n    else: return torch.einsum('ik,kj->ij', a, b)",
+    "by another name": "es = torch.einsum\ndef f(a, b):\n    try: return es('ik,kj->ij', [a, b])\n    except RuntimeError: raise",
+    "checked by a product": "def f(a, b):\n    c = torch.einsum('ik,kj->ij', a, b)\n    assert torch.allclose(c, a @ b, atol=1e-3)\n    return c",
+    "NumPy's": "import numpy as np\ndef f(a, b): return torch.from_numpy(np.einsum('ik,kj->ij', a.numpy(), b.numpy()))",
+}
+
+
+@pytest.mark.parametrize("name", IDLE)
+def test_what_no_result_comes_from_is_not_used(name: str) -> None:
+    sources = cells(IDLE[name])
+    assert code_of(lambda: How("f", sources, run("f", sources, *matrices())).must("einsum")) == "must"
+    expected = "passes" if name == "under a condition" else "must"  # the source does not tell
+    assert code_of(lambda: How("f", sources).must("einsum")) == expected
+
+
+@pytest.mark.parametrize("name", IN_USE)
+def test_what_a_result_comes_from_is_used(name: str) -> None:
+    sources = cells(IN_USE[name])
+    for how in (How("f", sources), How("f", sources, run("f", sources, *matrices()))):
+        assert code_of(lambda how=how: how.must("einsum")) == "passes"
+        assert code_of(lambda how=how: how.nothing_beside("einsum")) == "passes"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(a, b):\n    c = torch.einsum('ij->ij', a)\n    return c @ b",
+        "def g(a, b): return a.mm(b)\ndef f(a, b): return g(torch.einsum('ij->ij', a), b)",
+        "def f(a, b): return torch.bmm(torch.einsum('ij->ij', a)[None], b[None])[0]",
+        "def f(a, b): return getattr(torch, chr(109) * 2)(torch.einsum('ij->ij', a), b)",
+    ],
+)
+def test_a_product_beside_the_einsum_is_found(source: str) -> None:
+    assert code_of(lambda: How("f", cells(source)).nothing_beside("einsum")) in ("must_not", "hidden_call")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(a, b): return F.conv1d(a[:, :, None], b.t()[:, :, None])[:, :, 0]",
+        "def f(a, b): return F.conv2d(a[:, :, None, None], b.t()[:, :, None, None])[:, :, 0, 0]",
+        "import statistics\ndef f(a, b): return [[statistics.fmean(r, c) for c in b.T.tolist()] for r in a.tolist()]",
+    ],
+)
+def test_a_product_in_disguise_is_forbidden_and_not_what_was_asked_for(source: str) -> None:
+    sources = cells(source)
+    for how in (How("f", sources), How("f", sources, run("f", sources, *matrices()) if "conv" in source else None)):
+        assert code_of(lambda how=how: how.must("matrix product")) == "must"
+        assert code_of(lambda how=how: how.must_not("matrix product")) == "must_not"

@@ -152,4 +152,5 @@ def test_matmul_einsum_by_einsum(student, randn):
     assert_close(out, a @ b)
     how = student.how("matmul_einsum", seen)
     how.must("einsum")
+    how.nothing_beside("einsum")
     how.loops(at_most=0)

@@ -28,7 +28,18 @@ from grader.sandbox.wire import Seen
 from grader.scopes import UNKNOWN, Lib, Own, hiding
 from grader.sentences import N_, Sentence, Text, sentence
 from grader.tampering import tampering as tampering
-from grader.vocabulary import ARITHMETIC, FAMILIES, LOOP, MARKS, OPAQUE, REDUCTIONS, SHOWING, STANDARD, Family
+from grader.vocabulary import (
+    ARITHMETIC,
+    COMPUTING_NOTHING,
+    FAMILIES,
+    LOOP,
+    MARKS,
+    OPAQUE,
+    REDUCTIONS,
+    SHOWING,
+    STANDARD,
+    Family,
+)
 
 Cells = Sequence[tuple[str, str]]
 
@@ -135,17 +146,17 @@ class How:
                 self._fail("indexing_only", use, used=used)
 
     def only_builtins(self) -> None:
-        """Plain Python: built-ins, the standard library, own helpers. Raises (``not_builtin``...)."""
-        self._only("not_builtin")
+        """Built-ins and own helpers; of what is imported, what computes nothing. Raises (``not_builtin``...)."""
+        self._only("not_builtin", COMPUTING_NOTHING)
 
     def only_numpy(self) -> None:
-        """Plain Python and NumPy. Raises `NotAsAsked` (``not_numpy``, ``hidden_call``)."""
-        self._only("not_numpy", FAMILIES["numpy"].roots)
+        """Plain Python, the standard library and NumPy. Raises `NotAsAsked` (``not_numpy``, ``hidden_call``)."""
+        self._only("not_numpy", STANDARD | FAMILIES["numpy"].roots)
 
-    def _only(self, code: str, libraries: frozenset[str] = frozenset()) -> None:
+    def _only(self, code: str, libraries: frozenset[str]) -> None:
         for use in self._uses:
             root = use.path.partition(".")[0]
-            plain = root in STANDARD | SHOWING | MARKS | libraries or root == "?" or hiding(use.path)
+            plain = root in SHOWING | MARKS | libraries | {"?"} or use.path in libraries or hiding(use.path)
             if not plain and ("." in use.path or root in FAMILIES["torch"].roots | FAMILIES["numpy"].roots):
                 self._fail(code, use, used=_shown(use.path))
         if ran := self._in_run("torch"):

@@ -199,6 +199,10 @@ STANDARD = words(
     "array re json textwrap pprint logging traceback __future__ sys os io pathlib timeit shutil glob csv pickle "
     "zipfile gzip tarfile tempfile urllib hashlib platform uuid sched struct weakref keyword graphlib unittest"
 )
+# Of these, what an answer with nothing imported may have: types, warnings, times.
+COMPUTING_NOTHING = words(
+    "builtins __future__ typing typing_extensions sys time warnings logging traceback pprint abc functools.wraps"
+)
 # Others that an answer of plain Python may use, to show what it does.
 SHOWING = words("tqdm IPython rich matplotlib")
 # Libraries whose functions have names that say what they do.

@@ -882,9 +882,6 @@ def test_whole_rows_in_numpy_are_seen_in_the_source() -> None:
 PLAIN = [
     "def f(x, w, b): return sum(p * q for p, q in zip(x, w)) + b",
     "def f(x, w, b):\n    total = b\n    for i in range(len(x)): total += x[i] * w[i]\n    return total",
-    "import operator\ndef f(x, w, b): return sum(map(operator.mul, x, w), b)",
-    "from functools import reduce\ndef f(x, w, b): return reduce(lambda t, pq: t + pq[0] * pq[1], zip(x, w), b)",
-    "def f(x, w, b): return math.fsum(p * q for p, q in zip(x, w)) + b",
     "from typing import List\ndef f(x: List[float], w: list[float], b: torch.Tensor) -> float: return sum(p * q for p, q in zip(x, w)) + b",
     "def dot(x, w): return sum(p * q for p, q in zip(x, w))\ndef f(x, w, b): return dot(x, w) + b",
     "def f(x, w, b):\n    if isinstance(x, torch.Tensor): x = x.tolist()\n    return sum(p * q for p, q in zip(x, w)) + b",
@@ -893,8 +890,17 @@ PLAIN = [
     "class Vec(list):\n    def __matmul__(self, o): return sum(p * q for p, q in zip(self, o))\n"
     "def f(x, w, b): return Vec(x) @ Vec(w) + b",
     "import sys\ndef f(x, w, b):\n    print(x, file=sys.stderr)\n    return sum(p * q for p, q in zip(x, w)) + b",
-    "from itertools import starmap\nfrom operator import mul\ndef f(x, w, b): return sum(starmap(mul, zip(x, w))) + b",
+    "import functools, time\ndef timed(g):\n    @functools.wraps(g)\n    def inner(*a):\n        print(time.time())\n        return g(*a)\n    return inner\n"
+    "@timed\ndef f(x, w, b): return sum(p * q for p, q in zip(x, w)) + b",
     "def neuron(x, w, b): return sum(p * q for p, q in zip(x, w)) + b\ndef f(x, w, b): return [neuron(x, w, b)]",
+]
+IMPORTED = [
+    "import operator\ndef f(x, w, b): return sum(map(operator.mul, x, w), b)",
+    "from functools import reduce\ndef f(x, w, b): return reduce(lambda t, pq: t + pq[0] * pq[1], zip(x, w), b)",
+    "from itertools import starmap\nfrom operator import mul\ndef f(x, w, b): return sum(starmap(mul, zip(x, w))) + b",
+    "def f(x, w, b): return math.fsum(p * q for p, q in zip(x, w)) + b",
+    "def f(x, w, b):\n    from operator import mul\n    return sum(map(mul, x, w)) + b",
+    "import copy\ndef f(x, w, b): return sum(p * q for p, q in zip(copy.copy(x), w)) + b",
 ]
 NOT_PLAIN = [
     "def f(x, w, b): return (torch.tensor(x) * torch.tensor(w)).sum() + b",
@@ -912,6 +918,14 @@ NOT_PLAIN = [
 def test_plain_python_passes(source: str) -> None:
     how = How("f", cells(source), Seen())
     assert finding_of(how.only_builtins) is None
+    assert finding_of(lambda: how.must_not("torch", "numpy")) is None
+
+
+@pytest.mark.parametrize("source", IMPORTED)
+def test_what_is_imported_is_no_builtin_and_no_torch(source: str) -> None:
+    how = How("f", cells(source), Seen())
+    assert code_of(how.only_builtins) == "not_builtin"
+    assert finding_of(how.only_numpy) is None
     assert finding_of(lambda: how.must_not("torch", "numpy")) is None
 
 

@@ -24,7 +24,7 @@ from grader.diagnosis import Diagnosis
 from grader.findings import Mismatch
 from grader.legible import plain
 from grader.model import Contrast, Finding
-from grader.show import dtype_text, readable, show, type_text
+from grader.show import dtype_text, readable, shape_text, show, type_text
 
 __all__ = ["assert_close", "assert_equal", "show"]
 
@@ -191,6 +191,9 @@ def _other_type(got: Any, expected: Any) -> Diagnosis:
         return Diagnosis(_other_than_tensor(got), facts)
     if isinstance(got, Tensor) and isinstance(expected, _SEQUENCES):
         return Diagnosis("tensor_for_list", facts)
+    if isinstance(got, Tensor) and isinstance(expected, bool) and (got.ndim or got.dtype != torch.bool):
+        facts = {"got_shape": shape_text(got.shape), "got_dtype": dtype_text(got.dtype)}
+        return Diagnosis("tensor_for_bool", facts)
     if isinstance(got, Tensor) and isinstance(expected, int | float) and not isinstance(expected, bool):
         return Diagnosis("tensor_for_number" if got.numel() == 1 else "tensor_for_number_many", facts)
     return Diagnosis("wrong_type", facts)

@@ -62,7 +62,7 @@ class StudentDied(StudentError):
 
 
 class StudentMissing(StudentError):
-    """Nothing by that name is defined at the exercise's place."""
+    """Nothing by that name is defined at the exercise's place, or an object of theirs has nothing by that name."""
 
 
 class EngineError(Exception):

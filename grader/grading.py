@@ -16,7 +16,7 @@ import torch
 
 from grader import apart, compare, how, wording
 from grader.attempt import Attempt
-from grader.findings import CheckFailed, EngineError, StudentMissing
+from grader.findings import CheckFailed, EngineError, NotAsAsked, StudentMissing
 from grader.mistakes import Mistake
 from grader.model import (
     CheckResult,
@@ -28,8 +28,8 @@ from grader.model import (
     SubmissionResult,
 )
 from grader.notebook import Submission
-from grader.observed import Behaviour, Observed
-from grader.reading import Reading
+from grader.observed import Behaviour, Given, Observed, alike
+from grader.reading import Reading, TooLarge
 from grader.sandbox.client import Limits, Transport
 from grader.sentences import Text, both, joined, sentence
 from grader.source import names
@@ -167,10 +167,33 @@ class Grading:
             detail = "" if check.hidden else f": {error}"
             self.attempt.note("engine", f"{check.id}: {type(error).__name__}{detail}"[:300])
             return replace_struct(not_run(check), reason="engine", message=f"{type(error).__name__}{detail}"[:300])
-        finding = self._with_globals(check, finding)
+        finding = self._with_globals(check, self._plainer(check, finding))
         self._findings[check.id] = finding
         self._observed[check.id] = Observed(finding, self.student.given)
         return failed(check, finding, self.student.last)
+
+    def _plainer(self, check: Check, finding: Finding) -> Finding:
+        """What it comes from, where a finding would blame something else: it knows the value and not how it came."""
+        given = self.student.given
+        if finding.code == "answer_none" and given and not given[-1].read:
+            return Finding("wrong", "none", {"what": "the result"})
+        if check.watched and finding.code == "name_error" and finding.facts.get("name") in self._bound_before(check):
+            return self._hidden_call(check) or finding
+        return finding
+
+    def _bound_before(self, check: Check) -> set[str]:
+        return set().union(*self._bound[: self.place(check.exercise)])
+
+    def _hidden_call(self, check: Check) -> Finding | None:
+        """The construct by which an answer reaches what its source does not name, so that it is not there."""
+        try:
+            for answer in sorted(self._answered_by[check.exercise]):
+                self.student.how(answer).must_not()
+        except NotAsAsked as hidden:
+            return hidden.finding
+        except TooLarge:
+            pass
+        return None
 
     def _with_globals(self, check: Check, finding: Finding) -> Finding:
         """Name the notebook's own variables that a wrong answer reads in place of its arguments."""
@@ -244,7 +267,7 @@ class Grading:
             if (finding := self._findings.get(check.id)) is None:
                 continue
             others = [self._findings.get(other.id) for other in self.checks if other.exercise == check.exercise]
-            settled = compare.settled(finding, [other for other in others if other])
+            settled = self._misread(check) or compare.settled(finding, [other for other in others if other])
             if settled is not finding:
                 self._results[check.id] = replace_struct(
                     self._results[check.id],
@@ -252,6 +275,22 @@ class Grading:
                     message=wording.message(settled, hidden=check.hidden),
                     next_step=wording.next_step(settled, hidden=check.hidden),
                 )
+
+    def _misread(self, check: Check) -> Finding | None:
+        """What a public check finds wrong in the form of the value that a hidden one judged."""
+        value = self._read(check) if check.hidden else None
+        for other in self.checks if value else ():
+            finding, form = self._findings.get(other.id), self._read(other)
+            if other.exercise != check.exercise or other.hidden or not finding or finding.code != "answer_form":
+                continue
+            if value and form and alike(form.value, value.value):
+                return finding
+        return None
+
+    def _read(self, check: Check) -> Given | None:
+        """The plain value that a failed check read last."""
+        observed = self._observed.get(check.id)
+        return observed.given[-1] if observed and observed.given and observed.given[-1].read else None
 
     def _mark_not_alone(self) -> None:
         """An answer that fails only with its own code alone is not what its source says: then it says so."""

@@ -1,4 +1,4 @@
-"""What kind of slip an exception shows, read from its type's name and its text.
+"""What kind of slip an exception shows, read from its type's name and its text; where a cell stops being Python.
 
 Only the usual slips of this material are known, in the wordings of PyTorch 2.x, NumPy and Python 3.11 and later, old
 and new. A student can raise anything with any text, so the answer is a hint for the message and decides no points.
@@ -6,12 +6,17 @@ and new. A student can raise anything with any text, so the answer is a hint for
 
 from __future__ import annotations
 
+import ast
 import re
+import textwrap
+import warnings
 from typing import NamedTuple
 
 from grader.legible import plain
 
 _LONGEST = 2000  # characters looked at
+_LONGEST_CELL = 10_000
+_COMMANDS = re.compile(r"^([ \t]*)[%!].*$", re.MULTILINE)
 
 
 class _Sign(NamedTuple):
@@ -26,6 +31,12 @@ _SHAPES = (
     r"shapes cannot be multiplied|must match the (existing )?size|Sizes of tensors must match|size mismatch"
     r"|inconsistent tensor size|to be equal size|Expected size for|to have \d+ channels|broadcast|not aligned"
     r"|mismatch in its core dimension|must be a matrix|1D tensors expected|number of sizes provided|shape mismatch"
+)
+
+_STATE_DICT = (  # what torch calls missing the module has, and nobody gave
+    r"in loading state_dict for \w+:(?=.*key\(s\) in state_dict)"
+    r"(\s*Missing key\(s\) in state_dict: (?P<extra>[^\n]*?)\. )?"
+    r"(\s*Unexpected key\(s\) in state_dict: (?P<missing>[^\n]*?)\. )?"
 )
 
 _SIGNS = (
@@ -53,6 +64,7 @@ _SIGNS = (
     _Sign("not_one_number", ("RuntimeError", "ValueError"), r"one element tensors|cannot be converted to Scalar"),
     _Sign("dtype_clash", ("RuntimeError",), r"(same dtype|expected scalar type|Found dtype|same data ?type)"),
     _Sign("memory", ("RuntimeError", "MemoryError"), r"can't allocate memory|not enough memory|Unable to allocate"),
+    _Sign("state_dict", ("RuntimeError",), _STATE_DICT),
     _Sign("shape_error", ("RuntimeError", "ValueError", "IndexError"), _SHAPES),
     _Sign("index_error", ("IndexError",), r"out of (range|bounds)"),
     _Sign("memory", ("MemoryError", "OutOfMemoryError", "_ArrayMemoryError"), ""),
@@ -75,3 +87,18 @@ def classify_exception(type_name: str, text: str) -> tuple[str, dict[str, str]]:
         if type_name in types and (found := pattern.search(head)):
             return code, facts | {key: plain(value, 80) for key, value in found.groupdict().items() if value}
     return "raised", facts
+
+
+def unreadable(source: str) -> dict[str, str]:
+    """Where a cell that is not Python goes wrong first (``line``), and how (``text``), as far as Python tells."""
+    if len(source) > _LONGEST_CELL:
+        return {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(_COMMANDS.sub(r"\1pass", textwrap.dedent(source)))
+    except SyntaxError as error:
+        return {"line": str(error.lineno), "text": plain(error.msg, 200)} if error.lineno else {}
+    except (ValueError, RecursionError, MemoryError):
+        return {}
+    return {}

@@ -271,8 +271,8 @@ class Reach:
             case ast.Subscript(slice=key):
                 self._index(node, key, scope, before)
                 match node.value:
-                    case ast.Call(func=ast.Name(id=("globals" | "locals" | "vars"))):
-                        skip.add(id(node.value))
+                    case ast.Call(func=ast.Name(id=("globals" | "locals" | "vars")), args=owners):
+                        return [(child, scope) for child in (*owners, key)]
                     case ast.Attribute(attr="__dict__", value=owner):
                         return [(owner, scope), (key, scope)]
             case ast.MatchClass(cls=cls, kwd_attrs=attrs):

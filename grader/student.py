@@ -31,7 +31,7 @@ from grader.findings import (
 from grader.how import How
 from grader.model import CallShown, Finding, Shown
 from grader.observed import Given
-from grader.raised import classify_exception
+from grader.raised import classify_exception, unreadable
 from grader.sandbox import wire
 from grader.sandbox.client import Limits, WorkerGone
 from grader.sandbox.codec import Codec
@@ -351,12 +351,12 @@ class Student:
             case Undefined(name):
                 if not isinstance(ask, (Call, Get)) or name not in (ask.base, *ask.attrs):
                     raise self._tampered("a name that nobody asked for")
-                raise StudentMissing(Finding("missing", "missing", {"name": name}))
+                raise self._missing(ask, name)
             case Raised():
                 raise self._raised(reply.outcome)
             case Several():
                 raise self._tampered("several answers to one question")
-        if opened.changed:
+        if reply.changed or reply.spoilt:
             raise Mismatch(Finding("wrong", "changed_input", {"names": opened.changed}))
         return opened.result
 
@@ -376,6 +376,17 @@ class Student:
         return Given(result, attrs, changed, told, means=means)
 
     # ------------------------------------------------------------ findings
+
+    def _missing(self, ask: Call | Get, name: str) -> StudentMissing:
+        """An object of theirs lacks an attribute, or the notebook a name: then its cell may not be Python."""
+        if name != ask.base:
+            owner = self._last.text.rpartition(f".{name}")[0] if self._last else ""
+            return StudentMissing(Finding("wrong", "no_member", {"name": name, "owner": owner}))
+        for cell in self._attempt.submission.cells[: self._place]:
+            if cell.exercise == self._exercise and cell.source.strip() and not cell.python:
+                facts: dict[str, Text] = {"name": self._exercise, **unreadable(cell.source)}
+                return StudentMissing(Finding("missing", "not_python", facts))
+        return StudentMissing(Finding("missing", "missing", {"name": name}))
 
     def _raised(self, raised: Raised) -> StudentRaised:
         cells = [(cell.label, cell.python) for cell in self._attempt.submission.cells]
@@ -425,7 +436,7 @@ class Student:
         attrs = [(f"{name}.{k}", held) for name, value in inputs for k, held in getattr(value, "__dict__", {}).items()]
         known = [name for n, (name, _) in enumerate(inputs) if n in reply.spoilt]
         known += [name for name, value in [*inputs, *attrs] if self._codec.number(value) in reply.changed]
-        return ", ".join(known) or "an input"
+        return ", ".join(known)
 
     # ------------------------------------------------------------ the codec's needs
 

@@ -33,7 +33,15 @@ def message(finding: Finding, *, hidden: bool = False) -> Sentence:
     facts = _facts(finding.facts, entry, hidden)
     said = _first((*entry.said, _FAILED), facts) or Sentence(_FAILED)
     also = _first((_GLOBALS,), facts)
-    return joined(said, also) if also else said
+    return joined(_ended(said), also) if also else said
+
+
+def _ended(said: Sentence) -> Sentence:
+    """A sentence that another may follow: a text that an exception ends it with may lack the full stop."""
+    last = re.search(r"%\((\w+)\)s$", said.text)
+    if last is None or str(said.facts[last[1]]).endswith((".", "!", "?", "。")):
+        return said
+    return sentence("%(said)s.", said=said)
 
 
 def next_step(finding: Finding, *, hidden: bool = False) -> Sentence | None:
@@ -54,6 +62,8 @@ class _Entry(NamedTuple):
 
 
 def _entry(finding: Finding) -> _Entry:
+    if finding.code == "too_many_loops" and finding.facts.get("allowed") == "0":
+        return _CATALOGUE["no_loop"]
     return _CATALOGUE.get(finding.code) or _FALLBACK.get(finding.reason, _UNKNOWN)
 
 
@@ -68,7 +78,8 @@ def _facts(facts: Mapping[str, Text], entry: _Entry, hidden: bool) -> dict[str, 
     if isinstance(axes := words.get("axes"), str):
         first, _, second = axes.partition(" and ")
         words["axes"] = sentence("%(first)s and %(second)s", first=first, second=second)
-    return {**words, "what": _what(str(shown.get("what", _RESULT)), str(shown.get("where", "")))}
+    what = _what(str(shown.get("what", _RESULT)), str(shown.get("where", "")))
+    return {**words, "what": sentence("%(what)s (one item)", what=what) if hidden and facts.get("where") else what}
 
 
 def _fit(fact: Text) -> Text:
@@ -103,7 +114,7 @@ _SLICES = (N_("rows"), N_("columns"), N_("channels"), N_("entries"), N_("too ear
 
 # What suites call the thing that they look at. Another name stays as it is.
 _ABOUT = {
-    text: re.compile(re.escape(text).replace(r"%\(name\)s", "(?P<name>.+)"))
+    text: re.compile(re.escape(text.replace("The list of the", "The")).replace(r"%\(name\)s", "(?P<name>.+)"))
     for text in (
         N_("The result"),
         N_("The model"),
@@ -121,8 +132,8 @@ _ABOUT = {
         N_("The number of finite outputs"),
         N_("The number of different rows of the output"),
         N_("The number of different outputs of two new models"),
-        N_("The names of the parameters"),
-        N_("The names in %(name)s"),
+        N_("The list of the names of the parameters"),
+        N_("The list of the names in %(name)s"),
     )
 }
 
@@ -158,7 +169,7 @@ _CATALOGUE: dict[str, _Entry] = {
     # Nothing there, or another type
     "none": _Entry(
         (N_("%(what)s is None."),),
-        (N_("Does the function end with `return` and the result?"),),
+        (N_("Does the function end with `return` and the result? `print` shows a value and returns nothing."),),
     ),
     "not_set": _Entry(
         (N_("%(what)s was not set."),),
@@ -175,6 +186,16 @@ _CATALOGUE: dict[str, _Entry] = {
     "tensor_for_number": _Entry(
         (N_("%(what)s is a tensor where a plain Python number (%(expected_type)s) is expected."),),
         (N_("`.item()` turns a tensor that holds one number into a Python number."),),
+    ),
+    "tensor_for_bool": _Entry(
+        (
+            N_(
+                "%(what)s is a tensor of shape %(got_shape)s, dtype %(got_dtype)s, where one True or False is expected."
+            ),
+            N_("%(what)s is a tensor of dtype %(got_dtype)s where one True or False is expected."),
+            N_("%(what)s is a tensor where one True or False is expected."),
+        ),
+        (N_("Look at the `shape` and the `dtype` of the result: it should be a single value, and of dtype bool."),),
     ),
     "tensor_for_number_many": _Entry(
         (N_("%(what)s is a tensor of several numbers where one Python number (%(expected_type)s) is expected."),),
@@ -705,6 +726,30 @@ _CATALOGUE: dict[str, _Entry] = {
         ),
         ("name",),
     ),
+    "not_python": _Entry(
+        (
+            N_("The cell of `%(name)s` cannot be read as Python, so it was left out. Line %(line)s: %(text)s."),
+            N_("The cell of `%(name)s` cannot be read as Python, so it was left out."),
+            N_("The cell with the answer cannot be read as Python, so it was left out."),
+        ),
+        (
+            N_("Mend line %(line)s, or the one above it, and run the cell: Python then marks the next such place."),
+            N_("Run the cell: Python marks the place that it cannot read."),
+        ),
+        ("name", "line", "text"),
+    ),
+    "no_member": _Entry(
+        (
+            N_("`%(owner)s` has no attribute `%(name)s`."),
+            N_("An object that your code made has no attribute `%(name)s`."),
+            N_("An object that your code made lacks an attribute."),
+        ),
+        (
+            N_("Set it under this very name, as in `self.%(name)s = ...`; if it is a method, define it in the class."),
+            N_("Set it under the name that the exercise gives; if it is a method, define it in the class."),
+        ),
+        ("name",),
+    ),
     "stub": _Entry(
         (N_("`%(name)s` is not written yet: it still raises NotImplementedError."), N_("Not written yet.")),
         (N_("Put your code in place of `raise NotImplementedError`."),),
@@ -798,6 +843,15 @@ _CATALOGUE: dict[str, _Entry] = {
     "no_super_init": _Entry(
         (N_("A parameter was assigned before `nn.Module` was set up."),),
         (N_("Call `super().__init__()` first in your `__init__`."),),
+    ),
+    "state_dict": _Entry(
+        (
+            N_("The layer lacks parameters: %(missing)s. It has others that are not asked for: %(extra)s."),
+            N_("The layer lacks parameters: %(missing)s."),
+            N_("The layer has parameters that are not asked for: %(extra)s."),
+            N_("The layer has other parameters than those that the exercise names."),
+        ),
+        (N_("Each is an `nn.Parameter(...)`, set on `self` under the exercise's name; there are no others."),),
     ),
     "shape_error": _Entry(
         (
@@ -895,7 +949,7 @@ _CATALOGUE: dict[str, _Entry] = {
             N_("`%(name)s` gave a result where it should have raised an exception."),
             N_("Your code gave a result where it should have raised an exception."),
         ),
-        (N_("Check the sizes first, for example with `assert`."),),
+        (N_("Read in the exercise when it asks for an exception, and of which type: there, `raise` it."),),
         ("name",),
     ),
     # Trained models
@@ -943,6 +997,10 @@ _CATALOGUE: dict[str, _Entry] = {
         ),
         (N_("Let a tensor operation do the innermost loop. A comprehension is a loop too."),),
         ("found", "allowed"),
+    ),
+    "no_loop": _Entry(
+        (N_("Your answer has a loop; none is allowed here."),),
+        (N_("Let operations on whole tensors do the work. A comprehension is a loop too."),),
     ),
     "too_few_loops": _Entry(
         (
@@ -1097,7 +1155,7 @@ _CATALOGUE: dict[str, _Entry] = {
     # Not about this answer alone
     "blocked": _Entry(
         (
-            N_("This answer calls %(by)s, which fails checks of its own."),
+            N_("This answer calls %(by)s, and checks fail there too."),
             N_("This answer calls another one, which fails checks of its own."),
         ),
         (N_("Mend %(by)s first."), N_("Mend the other one first.")),

@@ -63,6 +63,7 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "tensor for number many": (assert_close, X, 1.5),
     "tensor for list": (assert_equal, X, L),
     "tensor for bool": (assert_equal, tensor(True), True),
+    "tensor of one for bool": (assert_equal, tensor([True]), True),
     "int for bool": (assert_equal, 1, True),
     "bool for int": (assert_equal, True, 1),
     "float for int": (assert_equal, 3.0, 3),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from grader.model import Finding
-from grader.raised import classify_exception
+from grader.raised import classify_exception, unreadable
 from grader.wording import CODES, message
 
 X, W = torch.randn(5, 4), torch.randn(3, 4)
@@ -77,6 +77,8 @@ SLIPS: list[tuple[str, str, Callable[[], object]]] = [
     ("reshape", "reshape_error", lambda: X.reshape(7, 3)),
     ("view", "reshape_error", lambda: X.view(3, -1)),
     ("numpy reshape", "reshape_error", lambda: np.zeros(6).reshape(4, 4)),
+    ("parameters", "state_dict", lambda: nn.Linear(2, 2).load_state_dict({"w": X})),
+    ("shapes of parameters", "shape_error", lambda: nn.Linear(2, 2, bias=False).load_state_dict({"weight": X})),
     ("view of a transpose", "not_contiguous", lambda: X.t().view(20)),
     ("item", "not_one_number", lambda: X.item()),
     ("float", "not_one_number", lambda: float(X)),
@@ -136,6 +138,29 @@ def test_facts_from_the_text() -> None:
     assert facts("TypeError", "Lin.bwd() missing 2 required positional arguments: 'a' and 'b'")["function"] == "Lin.bwd"
     assert facts("AttributeError", "'Relu' object has no attribute 'out'")["attribute"] == "out"
     assert facts("TypeError", "'Relu' object is not callable")["called"] == "Relu"
+    for state, missing, extra in (({}, None, '"weight", "bias"'), ({"weight": W, "w": W}, '"w"', '"bias"')):
+        with pytest.raises(RuntimeError) as caught:
+            nn.Linear(4, 3).load_state_dict(state)
+        found = facts("RuntimeError", str(caught.value))
+        assert (found.get("missing"), found.get("extra")) == (missing, extra)
+
+
+@pytest.mark.parametrize(
+    ("source", "facts"),
+    [
+        ("def f(x):\n    return (x", {"line": "2", "text": "'(' was never closed"}),
+        ("%%time\n!ls\n  %time f(\ndef f(x)\n    return x", {"line": "3", "text": "unexpected indent"}),
+        ("%%time\n!ls\ndef f(x)\n    return x", {"line": "3", "text": "expected ':'"}),
+        ("    x = 1\n    y = = 2", {"line": "2", "text": "invalid syntax"}),
+        ("x = 1", {}),
+        ("x\0", {}),
+        ("(" * 9_999, {"line": "1", "text": "too many nested parentheses"}),
+        ("(" * 10**6, {}),
+        ("-" * 9_999 + "1", {}),
+    ],
+)
+def test_where_a_cell_stops_being_python(source: str, facts: dict[str, str]) -> None:
+    assert unreadable(source) == facts
 
 
 def test_a_type_that_only_quotes_the_words_is_not_taken_for_the_slip() -> None:

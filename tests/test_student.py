@@ -135,6 +135,10 @@ def test_a_changed_input_is_named_also_where_it_comes_back(answered):
     with pytest.raises(Mismatch) as error:
         student.answer(torch.zeros(2), torch.ones(2))
     assert error.value.finding.facts["names"] == "y"
+    kept = "kept = []\ndef answer(x):\n    kept.append(x)\n    return 1 if len(kept) < 2 else kept[0].add_(1)"
+    with pytest.raises(Mismatch) as error:
+        list(answered(kept).each("answer", [(torch.zeros(2),), (torch.zeros(3),)]))
+    assert error.value.finding.facts["names"] == ""  # an input of an earlier call, which has no name any more
 
 
 def test_what_is_set_by_a_later_call_is_not_there_yet(answered):
@@ -237,6 +241,24 @@ def test_calls_that_must_raise(answered):
     assert error.value.finding.code == "did_not_raise"
     with pytest.raises(StudentMissing):
         list(answered("").raises_each("answer", [(1,)]))
+
+
+def test_what_is_missing_is_a_name_or_an_attribute_or_behind_what_is_not_python(answered):
+    def missing(source: str, look: Callable[[Student], object]) -> tuple[str, str, dict[str, Any]]:
+        with pytest.raises(StudentMissing) as error:
+            look(answered(source))
+        finding = error.value.finding
+        return finding.reason, finding.code, dict(finding.facts)
+
+    assert missing("other = 1", lambda student: student.answer()) == ("missing", "missing", {"name": "answer"})
+    assert missing("def answer(:", lambda student: student.value("answer"))[1:] == (
+        "not_python",
+        {"name": "answer", "line": "1", "text": "invalid syntax"},
+    )
+    own = "class answer: pass"
+    inp = ("wrong", "no_member", {"name": "inp", "owner": "answer()"})
+    assert missing(own, lambda student: student.answer().inp) == inp
+    assert missing(own, lambda student: student.answer.apply())[2] == {"name": "apply", "owner": "answer"}
 
 
 def test_a_process_that_ends_in_one_of_the_calls(answered):

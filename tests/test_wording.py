@@ -72,6 +72,7 @@ FACTS = {
     "share": "71 %",
     "bound": "90 %",
     "base": "LayerFunction",
+    "owner": "Relu()",
     "kind": "it has no bias",
 }
 
@@ -79,6 +80,8 @@ FACTS = {
 SHOWN_ALWAYS = {"what", "axis", "slices", "step", "got_type", "expected_type", "got_dtype", "expected_dtype", "globals"}
 SHOWN_FOR = {
     "missing": {"name"},
+    "not_python": {"name", "line", "text"},
+    "no_member": {"name"},
     "stub": {"name"},
     "cell_error": {"name"},
     "did_not_raise": {"name"},
@@ -177,6 +180,28 @@ def test_the_notebooks_own_variables_are_named_beside_any_finding() -> None:
             "The loss is twice what is expected. Your code reads w1, b1 from the notebook, not only its arguments."
         )
         assert next_step(found, hidden=hidden) == next_step(Finding("wrong", "global_read"))
+
+
+def test_what_an_exception_says_ends_before_the_next_sentence() -> None:
+    found = Finding("raised", "raised", {"type": "E", "text": "no", "globals": "w1"})
+    assert message(found) == "Your code raised E: no. Your code reads w1 from the notebook, not only its arguments."
+    assert message(found, language="zh").partition("。")[0].endswith("no")
+    ended = Finding("raised", "raised", {"type": "E", "text": "no.", "globals": "w1"})
+    assert message(ended) == message(found)
+
+
+def test_no_loop_is_not_counted() -> None:
+    loops = {"found": "1", "allowed": "0"}
+    assert message(Finding("forbidden", "too_many_loops", loops)) == "Your answer has a loop; none is allowed here."
+    assert message(Finding("forbidden", "too_many_loops", {**loops, "allowed": "1"})).endswith(
+        "is the most that is allowed."
+    )
+
+
+def test_a_hidden_check_says_that_an_item_is_meant_and_not_which() -> None:
+    found = Finding("wrong", "none", {"what": "q24", "where": "[1]"})
+    assert message(found) == "q24[1] is None."
+    assert message(found, hidden=True) == "q24 (one item) is None."
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from grader.course import Assignment, Course
@@ -50,12 +51,25 @@ def processes(workers: int) -> Callable[[], Executor]:
     return functools.partial(_pool, workers)
 
 
+class _Pool(ProcessPoolExecutor):
+    """Processes that nobody waits for when the command is stopped: what they have written is whole."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if kind is not None and not issubclass(kind, Exception):
+            self.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.kill()
+        return super().__exit__(kind, value, trace)
+
+
 def _pool(workers: int) -> Executor:
     spawn = multiprocessing.get_context("spawn")
     homes = spawn.SimpleQueue()
     for core in shares(workers, _cores()):
         homes.put(core)
-    return ProcessPoolExecutor(workers, spawn, initializer=_at_home, initargs=(os.getpid(), homes))
+    return _Pool(workers, spawn, initializer=_at_home, initargs=(os.getpid(), homes))
 
 
 def _at_home(parent: int, homes: SimpleQueue[int | None]) -> None:

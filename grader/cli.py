@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -134,6 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     language = _language(given)
     options = parser(language).parse_args(given)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: nothing is left lying about
     try:
         command = getattr(importlib.import_module("grader.commands"), options.run)  # for --help it would take too long
         return int(command(options, language))
@@ -146,6 +148,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOT_RUN
     except OSError as error:
         return _refused(f"{error.filename or ''}: {error.strerror or error}")
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 _STOPPED = N_("stopped; what was graded is kept, the same command goes on from there")

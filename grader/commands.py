@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import sys
 import tempfile
 import time
@@ -93,9 +94,8 @@ def _grade(
         pages=(out / "feedback").absolute(), language=language.code,
     )  # fmt: skip
     began = time.monotonic()
-    shared = out.absolute() if options.cluster else None  # what is unpacked must be seen by whoever grades it
-    with tempfile.TemporaryDirectory(prefix="grader-in-", dir=shared) as scratch:
-        files = find(options.submissions.absolute(), assignment.name, Path(scratch))
+    with _scratch(out.absolute()) as scratch:
+        files = find(options.submissions.absolute(), assignment.name, scratch)
         if options.force:
             batch.forget(job, files)
         graded, trouble = _run(console, job, files, options, language)
@@ -115,6 +115,18 @@ def _grade(
     for line in left_out:
         print(f"grader: {printable(language.say(line))}", file=sys.stderr)
     return _verdict(results, trouble, language) or (NOT_RUN if left_out else OK)
+
+
+@contextlib.contextmanager
+def _scratch(out: Path) -> Iterator[Path]:
+    """A folder for what is unpacked, where whoever grades it sees it; the next command removes one that was left."""
+    for left in out.glob(f"{_UNPACKED}*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_UNPACKED, dir=out) as scratch:
+        yield Path(scratch)
+
+
+_UNPACKED = ".unpacked-"
 
 
 def kit_command(options: argparse.Namespace, language: Language) -> int:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import psutil
@@ -21,7 +22,7 @@ from grader import chunk
 from grader.course import Course
 from grader.digests import digests
 from grader.sandbox.client import Engine
-from grader.store import Job, Task
+from grader.store import Job, Stored, Task, read_results, write_result
 from grader.submissions import find
 from tests.test_sandbox import ROOT
 
@@ -138,6 +139,47 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on(submissions, undisturb
     assert "Traceback" not in said
     assert finish(start(submissions, out, tmp_path)) == 0
     assert (out / "results.jsonl").read_bytes() == undisturbed
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_command_that_is_stopped_leaves_nobodys_notebook(submissions, undisturbed, tmp_path, how):
+    """It ends at once; what it unpacked is gone, or goes with the next command where it could not even say that."""
+    out, packed = tmp_path / "out", tmp_path / "class.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in submissions.iterdir():
+            archive.write(path, path.name)
+    command = start(packed, out, tmp_path, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    while not list(out.glob("results/*.json")):
+        assert command.poll() is None
+    below = psutil.Process(command.pid).children(recursive=True)
+    assert list(out.rglob("*.ipynb"))
+    command.send_signal(how)
+    _, said = command.communicate(timeout=20)
+    assert not psutil.wait_procs(below, 20)[1]
+    if how != signal.SIGKILL:
+        assert (command.returncode, said.count("\n")) == (1, 1)
+        assert "the same command goes on from there" in said
+        assert not list(out.rglob("*.ipynb"))
+    assert finish(start(packed, out, tmp_path)) == 0
+    assert (out / "results.jsonl").read_bytes() == undisturbed
+    assert not list(tmp_path.rglob("*.ipynb"))
+
+
+def test_what_cannot_be_written_of_one_is_not_run_and_stops_nobody(submissions, tmp_path, monkeypatch):
+    def write(folder: Path, stored: Stored) -> None:
+        if (stored.result.student, stored.result.status) == (STUDENTS[0], "graded"):
+            raise UnicodeEncodeError("utf-8", "\udce9", 0, 1, "surrogates not allowed")
+        write_result(folder, stored)
+
+    monkeypatch.setattr(chunk, "write_result", write)
+    tasks = [Task(file, "key") for file in find(submissions, "ch17", tmp_path)]
+    state = digests(Course(ROOT).assignment("ch17"))
+    assert chunk.grade(Job(ROOT, "ch17", tmp_path, (), only=("relu",)), state, tasks) is None
+    results = {one.result.student: one.result for one in read_results(tmp_path)}
+    assert {name: result.status == "error" for name, result in results.items()} == {
+        name: name == STUDENTS[0] for name in STUDENTS
+    }
+    assert "UnicodeEncodeError" in str(results[STUDENTS[0]].problem)
 
 
 @pytest.mark.parametrize("out", ["/proc/grader", "/dev/null/grader"])

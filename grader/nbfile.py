@@ -13,6 +13,7 @@ import re
 import stat
 import warnings
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from grader.names import shown
 from grader.sentences import N_, Sentence, Text, counted, sentence
 
 MAX_BYTES = 20 * 2**20
-MAX_PARTS = 3_000_000
+MAX_PARTS = 500_000
 MAX_CELLS = 5_000
 
 CellType = Literal["code", "markdown", "raw"]
@@ -96,10 +97,6 @@ def parse(data: bytes) -> Notebook | Problem:
         )
     if not data.strip(b" \t\r\n\0"):
         return Problem(sentence("The file is empty: save the notebook and hand it in again."))
-    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_PARTS:  # each may cost a hundred times its byte in memory
-        return Problem(
-            sentence("The file holds too many values to be a notebook; clear its outputs and save it again.")
-        )
     notes: list[Text] = []
     document = _document(_text(data, notes), notes)
     if isinstance(document, Problem):
@@ -121,6 +118,10 @@ def _document(text: str, notes: list[Text]) -> dict[str, Any] | Problem:
     """The JSON object in ``text``; where git left conflict markers, in the first side that is JSON."""
     try:
         document = _json(text)
+    except _TooManyParts:
+        return Problem(
+            sentence("The file holds too many values to be a notebook; clear its outputs and save it again.")
+        )
     except (ValueError, RecursionError) as error:
         for side in _sides(text) if _CONFLICT.search(text) else ():
             try:
@@ -137,8 +138,22 @@ def _document(text: str, notes: list[Text]) -> dict[str, Any] | Problem:
     return document
 
 
+class _TooManyParts(ValueError):
+    """More values than are read: each may cost hundreds of times its byte in memory."""
+
+
 def _json(text: str) -> Any:
+    if sum(map(text.count, ",[{")) > MAX_PARTS and _parts(text) > MAX_PARTS:
+        raise _TooManyParts
     return json.loads(text, strict=False)  # raw line breaks in strings do no harm
+
+
+def _parts(text: str) -> int:
+    """How many values there are in JSON, or one more than are read; what stands in strings is none."""
+    return sum(1 for _ in islice(_PART.finditer(text), MAX_PARTS + 1))
+
+
+_PART = re.compile(r'(?:[^",\[{]++|"(?:[^"\\]++|\\.)*+"?)*+(?:[,\[{]|\Z)', re.DOTALL)
 
 
 def _why(error: Exception) -> Sentence:

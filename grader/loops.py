@@ -7,9 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from grader.reach import Reach
+from grader.reading import Reading
 from grader.scopes import COMPREHENSIONS, Lib, Own, Scope
 from grader.source import below
-from grader.vocabulary import LOOPING, LOOPING_PAIRS, PASSED_ON
+from grader.vocabulary import (
+    ASKING_FOR_ALL,
+    HANDLING,
+    LOOPING,
+    LOOPING_METHODS,
+    LOOPING_PAIRS,
+    PASSED_ON,
+    RUNNING_MANY,
+    STANDARD,
+    STEPPING,
+)
+
+_DEEPEST_HANDING = 20  # a function to a function to a function
+_MAY_BE_FUNCTION = (ast.Lambda, ast.Name, ast.Attribute, ast.Call, ast.IfExp)
 
 
 @dataclass(frozen=True)
@@ -33,13 +47,15 @@ class _Body:
     depth: int = 0
     line: int = 0
     calls: list[tuple[Own, int, int]] = field(default_factory=list)
+    reads: dict[str, int] = field(default_factory=dict)  # names, each with the most loops around it
 
 
 def deepest(reach: Reach) -> Deepest:
     """The deepest nest of loops in what an answer reaches; a loop over a shape or a written-out tuple is none.
 
     `for`, `while`, each `for` of a comprehension, `map` and its like are loops; `itertools.product` of n things is
-    n; so is a function that calls itself, once.
+    n; so is a function that calls itself, once. A function handed to a library's is in a loop there, as the key of a
+    sort is; handed to one of the notebook's own, it is in the loops that it is called in.
     """
     counter = _Counter(reach)
     bodies = {id(own.node): counter.body(own) for own in counter.functions()}
@@ -105,6 +121,9 @@ class _Counter:
         self._weights: dict[tuple[int, int, int], int] = {}
         self._fixed: dict[int, bool] = {}
         self._own_loops: dict[int, int] = {}
+        self._bodies: dict[int, _Body] = {}
+        self._named: dict[tuple[int, str, bool], bool] = {}
+        self._nesting = 0
         for own in list(reach.owns.values()):
             if isinstance(own.node, ast.ClassDef):
                 for name in self.book.inside(own).names:
@@ -137,8 +156,10 @@ class _Counter:
     # ------------------------------------------------------------ one body
 
     def body(self, own: Own) -> _Body:
-        """The loops of one function."""
-        body = _Body(line=getattr(own.node, "lineno", 0))
+        """The loops of one function, worked out once; of those that call one another, the one begun last sees less."""
+        if id(own.node) in self._bodies:
+            return self._bodies[id(own.node)]
+        body = self._bodies[id(own.node)] = _Body(line=getattr(own.node, "lineno", 0))
         inner = self.book.inside(own)
         start = [own.node.body] if isinstance(own.node, ast.Lambda) else getattr(own.node, "body", [])
         stack: list[tuple[ast.AST, int, Scope]] = [(node, 0, inner) for node in start]
@@ -156,16 +177,21 @@ class _Counter:
                 return []
             case ast.Lambda():
                 body.calls.append((self.book.own(node, scope), depth, node.lineno))
+                for name in self.book.reading.about(_names_in, node):
+                    self._read(name, depth, body)
                 return []
             case ast.For() | ast.AsyncFor():
-                deeper = depth + self._weight(node.iter, node.target, scope)
+                deeper = depth + (
+                    0 if self.book.reading.about(_ends_at_once, node) else self._weight(node.iter, node.target, scope)
+                )
                 return [
-                    (node.iter, depth, scope),
+                    (node.iter, deeper if self._is_stepping(node.iter, scope) else depth, scope),
                     *((child, deeper, scope) for child in node.body),
                     *((child, depth, scope) for child in node.orelse),
                 ]
             case ast.While():
-                return [(child, depth + 1, scope) for child in (node.test, *node.body)] + [
+                deeper = depth + (not self.book.reading.about(_ends_at_once, node))
+                return [(child, deeper, scope) for child in (node.test, *node.body)] + [
                     (child, depth, scope) for child in node.orelse
                 ]
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
@@ -173,7 +199,9 @@ class _Counter:
             case ast.Call():
                 if self._is_looping(node, scope):
                     return [(child, depth + 1, scope) for child in below(node)]
+                return [(node.func, depth, scope), *self._handed(node, depth, scope, body)]
             case ast.Name(ctx=ast.Load()):
+                self._read(node.id, depth, body)
                 self._note(node, depth, scope, body)
             case ast.Attribute(ctx=ast.Load(), attr=attr):
                 if not self._note(node, depth, scope, body):
@@ -211,6 +239,97 @@ class _Counter:
             return True
         return bool(self._paths(node.func, scope) & LOOPING)
 
+    # ------------------------------------------------------------ functions that are handed on
+
+    def _read(self, name: str, depth: int, body: _Body) -> None:
+        body.reads[name] = max(depth, body.reads.get(name, 0))
+
+    def _handed(self, node: ast.Call, depth: int, scope: Scope, body: _Body) -> list[tuple[ast.AST, int, Scope]]:
+        """The arguments of a call, each with the loops around it: those in which a function among them is called."""
+        given: list[tuple[int | str | None, ast.expr]] = [*enumerate(node.args)]
+        given += [(keyword.arg, keyword.value) for keyword in node.keywords]
+        found: list[tuple[ast.AST, int, Scope]] = []
+        for place, argument in given:
+            inside = 0
+            if self._is_stepping(argument, scope):
+                inside = self._loops_around(node, place, scope, ASKING_FOR_ALL)
+            elif self._is_function(argument, scope, place == "key"):
+                inside = self._loops_around(node, place, scope, RUNNING_MANY)
+            elif isinstance(argument, ast.Name):  # a function's parameter, perhaps
+                self._read(argument.id, depth + self._loops_around(node, place, scope, ASKING_FOR_ALL), body)
+            found.append((argument, depth + inside, scope))
+        return found
+
+    def _loops_around(self, node: ast.Call, place: int | str | None, scope: Scope, builtin: frozenset[str]) -> int:
+        """The loops in which a call runs what it gets in this place, or asks it for its elements."""
+        values = self.book.values(node.func, scope)
+        own = [v for v in values if isinstance(v, Own) and not isinstance(v.node, ast.ClassDef)]
+        if own:
+            return max(self._loops_of_parameter(one, place, node) for one in own)
+        paths = [v.path for v in values if isinstance(v, Lib)]
+        if any(_runs_many(path) or path.removeprefix("builtins.") in builtin for path in paths):
+            return 1
+        return int(isinstance(node.func, ast.Attribute) and node.func.attr in LOOPING_METHODS)
+
+    def _loops_of_parameter(self, own: Own, place: int | str | None, node: ast.Call) -> int:
+        a = getattr(own.node, "args", None)
+        if a is None or id(own.node) not in self.reach.owns:
+            return 0
+        names = [arg.arg for arg in (*a.posonlyargs, *a.args)]
+        if isinstance(place, int):
+            bound = int(isinstance(node.func, ast.Attribute) and names[:1] == ["self"])
+            name = names[place + bound] if place + bound < len(names) else getattr(a.vararg, "arg", "")
+        else:
+            name = place or ""
+        if self._nesting > _DEEPEST_HANDING:
+            return 1
+        self._nesting += 1
+        loops = self.body(own).reads.get(name, 0)
+        self._nesting -= 1
+        return loops
+
+    def _is_function(self, node: ast.expr, scope: Scope, may_be: bool = False) -> bool:
+        """Is this a function of the notebook, and not what one gave? What ``may_be`` nothing else is, is."""
+        self.book.spend()
+        match node:
+            case ast.Lambda():
+                return True
+            case ast.Name(id=name):
+                return self._names_function(name, scope, may_be)
+            case ast.IfExp(body=body, orelse=orelse):
+                return any(self._is_function(part, scope, may_be) for part in (body, orelse))
+            case ast.Call(func=function, args=[first, *_]) if self._paths(function, scope) & {"functools.partial"}:
+                return self._is_function(first, scope, may_be)
+            case ast.Attribute(attr=attr):
+                return any(
+                    isinstance(method.node, ast.FunctionDef) and not method.node.decorator_list
+                    for method in self._methods.get(attr, [])
+                )
+        return may_be and any(isinstance(v, Own) for v in self.book.values(node, scope))
+
+    def _names_function(self, name: str, scope: Scope, may_be: bool) -> bool:
+        place = self.book.home(name, scope)
+        key = id(place), name, may_be
+        if key not in self._named:
+            self._named[key] = False  # while it is looked at
+            values = [binding.value for binding in place.names.get(name, [])]
+            self.book.spend(len(values))
+            self._named[key] = any(
+                isinstance(value, ast.FunctionDef)
+                or (isinstance(value, _MAY_BE_FUNCTION) and self._is_function(value, place, may_be))
+                for value in values
+            )
+        return self._named[key]
+
+    def _is_stepping(self, node: ast.expr, scope: Scope) -> bool:
+        """Is this an object of the notebook's that is asked for one element after the other?"""
+        return not STEPPING.isdisjoint(self._methods) and any(
+            isinstance(value, Own)
+            and isinstance(value.node, ast.ClassDef)
+            and not STEPPING.isdisjoint(self.book.inside(value).names)
+            for value in self.book.values(node, scope)
+        )
+
     # ------------------------------------------------------------ what is looped over
 
     def _weight(self, node: ast.expr, target: ast.expr | None, scope: Scope, nested: int = 0) -> int:
@@ -220,7 +339,7 @@ class _Counter:
         """
         self.book.spend()
         if id(node) not in self._fixed:
-            self._fixed[id(node)] = _is_fixed(node)
+            self._fixed[id(node)] = _is_fixed(node) or self._is_once(node, scope)
         if self._fixed[id(node)] or nested > 8:
             return 0 if self._fixed[id(node)] else 1
         if isinstance(node, COMPREHENSIONS):
@@ -229,6 +348,26 @@ class _Counter:
         if key not in self._weights:
             self._weights[key] = self._weighed(node, target, scope, nested)
         return self._weights[key]
+
+    def _is_once(self, node: ast.expr, scope: Scope) -> bool:
+        """Is it ``range(1)``, or another range of at most one number?"""
+        match node:
+            case ast.Call(func=function, args=[_, *_] as args, keywords=[]) if len(args) < 4:
+                numbers = [self._number(argument, scope) for argument in args]
+                known = [number for number in numbers if number is not None]
+                if len(known) < len(args) or self._paths(function, scope) != {"builtins.range"} or known[2:] == [0]:
+                    return False
+                return len(range(*known)) < 2
+        return False
+
+    def _number(self, node: ast.expr, scope: Scope) -> int | None:
+        """A whole number that is written out, here or where a name gets it."""
+        if isinstance(node, ast.Name):
+            bindings = self.book.home(node.id, scope).names.get(node.id, [])
+            value = bindings[0].value if len(bindings) == 1 else None
+            node = value if isinstance(value, ast.Constant) else node
+        number = node.value if isinstance(node, ast.Constant) else None
+        return number if isinstance(number, int) else None
 
     def _weighed(self, node: ast.expr, target: ast.expr | None, scope: Scope, nested: int) -> int:
         match node:
@@ -279,6 +418,31 @@ class _Counter:
         if id(function) not in self._own_loops:
             self._own_loops[id(function)] = _own_loops(function)
         return self._own_loops[id(function)]
+
+
+def _runs_many(path: str) -> bool:
+    """Is this a function of the standard library that runs what it gets, mostly once an element?"""
+    return path.partition(".")[0] in STANDARD - HANDLING
+
+
+def _names_in(node: ast.AST, reading: Reading) -> frozenset[str]:
+    names = (inner for inner in reading.walk(node) if isinstance(inner, ast.Name))
+    return frozenset(name.id for name in names if isinstance(name.ctx, ast.Load))
+
+
+def _ends_at_once(loop: ast.AST, reading: Reading) -> bool:
+    """Does the first turn of a loop end it, whatever happens?"""
+    body: list[ast.stmt] = getattr(loop, "body", [])
+    if not any(isinstance(s, ast.Break) or reading.about(_returns, s) for s in body):
+        return False
+    return not any(isinstance(node, ast.Continue) for node in reading.walk(loop))
+
+
+def _returns(statement: ast.AST, reading: Reading) -> bool:
+    """Is it a ``return``, or a loop around one, and no condition in between?"""
+    if isinstance(statement, (ast.For, ast.While, ast.With)):
+        return any(reading.about(_returns, inner) for inner in statement.body)
+    return isinstance(statement, ast.Return)
 
 
 def _own_loops(function: ast.AST) -> int:

@@ -176,6 +176,20 @@ LOOPING = words(
     "itertools.dropwhile itertools.filterfalse numpy.vectorize numpy.frompyfunc numpy.apply_along_axis "
     "numpy.fromfunction"
 )
+# Of the standard library, what gets functions and runs none of them many times.
+HANDLING = words(
+    "builtins functools contextlib dataclasses typing typing_extensions abc enum weakref types warnings logging "
+    "collections operator traceback time copy"
+)
+# Of what is built in, what runs a function many times, and what asks an object for one element after the other.
+RUNNING_MANY = words("max min sorted iter map filter")
+ASKING_FOR_ALL = RUNNING_MANY | words(
+    "sum any all list tuple set frozenset dict zip enumerate reversed bytes bytearray"
+)
+# Methods that run the function that they are given once an element, whatever has them.
+LOOPING_METHODS = words("apply_ map_ sort sub subn translate map starmap filter imap applymap transform agg aggregate")
+# What makes an object a thing to loop over.
+STEPPING = words("__next__ __getitem__ __missing__")
 # Iterables of pairs, triples...: a loop over a product of n is n loops.
 LOOPING_PAIRS = words("itertools.product")
 # Iterables that are as many loops as what goes into them.
@@ -190,7 +204,10 @@ ARITHMETIC = FAMILIES["matrix product"].ops | words(
     "trace cross neg mse_loss dist convolution im2col embedding_bag"
 )
 # The same in source: only where the operand is plainly a row.
-REDUCTIONS = words("sum prod mean nansum cumsum")
+REDUCTIONS = words(
+    "sum prod mean nansum cumsum nancumsum cumprod average reduce accumulate reduceat outer ger kron cumulative_sum "
+    "trapz trapezoid bincount vectorize frompyfunc apply_along_axis apply_over_axes"
+)
 
 # Standard modules: what they hold is plain Python.
 STANDARD = words(

@@ -721,6 +721,39 @@ LOOPS = {
     "import numpy as np\ng = np.vectorize(lambda x: x)\ndef f(a): return [np.vectorize(lambda x: x)(r) for r in a]": 2,
     "async def f(a):\n    async for x in a: pass": 1,
     "class f(nn.Module):\n    def __init__(self):\n        super().__init__()\n    def forward(self, x): return x": 0,
+    "def f(a): return max(range(a), key=lambda i: [x for x in a])": 2,
+    "def f(a):\n    def g(i): return max(a, key=lambda j: i)\n    return min(a, key=g)": 2,
+    "from functools import partial\ndef g(i, j): return i\ndef f(a): return sorted(a, key=partial(g, 1))": 1,
+    "from functools import partial\ndef f(a): return partial(max, a)(key=lambda i: i)": 1,
+    "import re\ndef f(a): return re.sub('x', lambda m: re.sub('y', lambda n: '', 'yy'), 'xx')": 2,
+    "import re\ndef f(a): return re.compile('x').sub(lambda m: '', 'xx')": 1,
+    "def f(a): return list(iter(lambda: [x for x in a], 3))": 2,
+    "def f(a): a.sort(key=lambda x: max(a, key=lambda y: x))": 2,
+    "class S:\n    def __init__(self, n, do): self.n, self.do = n, do\n    def __iter__(self): return self\n"
+    "    def __next__(self): return self.do(self.n)\n"
+    "def f(a): return sum(S(3, lambda i: sum(S(3, lambda j: [x for x in a]))))": 3,
+    "class S:\n    def __init__(self, do): self.do = do\n    def __getitem__(self, i): return self.do(i)\n"
+    "def f(a):\n    for x in S(lambda i: [x for x in a]): pass": 2,
+    "def each(n, do):\n    for i in range(n): do(i)\ndef f(a): each(2, lambda i: each(3, lambda j: each(4, lambda k: i)))": 3,
+    "def best(xs, g): return max(xs, key=g)\ndef f(a): return best(a, lambda i: best(a, lambda j: j))": 2,
+    "def best(xs, g): return max(xs, key=g)\ndef again(xs, h): return best(xs, g=h)\n"
+    "def f(a): return again(a, lambda i: again(a, lambda j: j))": 2,
+    "def twice(g, x): return g(g(x))\ndef f(a): return twice(lambda x: [y for y in x], a)": 1,
+    "def f(a): return sorted(a.shape, key=len)": 0,
+    "def init(m): pass\ndef f(a): return nn.Linear(1, 1).apply(init)": 0,
+    "def g(x): return x\ndef f(a): return print(g), callable(g), dict(g=g), isinstance(a, str)": 0,
+    "import functools, contextlib\ndef f(a):\n    @functools.lru_cache(None)\n    def g(x): return x\n"
+    "    return functools.partial(g, a)()": 0,
+    "from collections import defaultdict\ndef f(a): return defaultdict(lambda: 0)": 0,
+    "def f(a):\n    a.register_hook(lambda g: g)\n    return torch.vmap(lambda x: x)(a)": 0,
+    "def f(a):\n    rows = map(lambda r: r.sum(), a)\n    return torch.stack(list(rows))": 1,
+    "class Box:\n    def __init__(self, a): self.a = a\n    def total(self): return self.a\ndef f(a): return max(Box(a).total(), 0)": 0,
+    "def f(a):\n    for i in range(1):\n        for j in range(0, 1): a = [k for k in range(1)]\n    return a": 0,
+    "def f(a):\n    one = 1\n    for i in range(one): pass": 0,
+    "def f(a):\n    for i in a:\n        while True:\n            return a": 0,
+    "def f(a):\n    for i in a:\n        if i: continue\n        break": 1,
+    "def f(a):\n    while True:\n        if a: break": 1,
+    "def f(a):\n    for c in range(3): a[c] = 0": 1,
 }
 
 
@@ -832,6 +865,16 @@ THREE_LOOPS = {
                 for j in range(b.shape[1]): c[i, j] = dot(a, b, i, j)
             return c
     """,
+    "single numbers of NumPy's": """
+        import numpy as np
+        def f(a, b):
+            A, B = a.numpy(), b.numpy()
+            c = np.zeros((len(A), B.shape[1]), dtype=np.float32)
+            for i in range(len(A)):
+                for j in range(B.shape[1]):
+                    for k in range(len(B)): c[i, j] = np.add(c[i, j], np.multiply(A[i, k], B[k, j]))
+            return torch.from_numpy(c)
+    """,
     "one flat loop": """
         def f(a, b):
             n, k, m = len(a), len(b), b.shape[1]
@@ -870,6 +913,21 @@ def test_arithmetic_on_whole_rows_is_not_indexing(source: str) -> None:
     seen = run("f", sources, *matrices())
     assert code_of(How("f", sources, seen).indexing_only) in ("indexing_only", "must_not")
     assert code_of(How("f", cells("def f(a, b): return g(a, b)"), seen).indexing_only) in ("indexing_only", "must_not")
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "np.add.reduce(np.multiply(p, q), axis=1)",
+        "np.multiply.outer(A, B)",
+        "np.vectorize(lambda i, j: i * j)(A, B)",
+        "np.average(p, weights=q)",
+        "np.kron(A, B)",
+    ],
+)
+def test_numpys_whole_arrays_are_seen_in_the_source(result: str) -> None:
+    source = f"import numpy as np\ndef f(a, b):\n    A, B = a.numpy(), b.numpy()\n    p, q = A[..., None], B[None]\n    return tensor({result})"
+    assert code_of(How("f", cells(source), Seen()).indexing_only) == "indexing_only"
 
 
 def test_whole_rows_in_numpy_are_seen_in_the_source() -> None:

@@ -3,7 +3,7 @@
 A mistake is known by its behaviour: its source stands in the place of the reference's answer and is put through the
 exercise's own checks, in a worker like any other. An answer that passes and fails the same checks, and gives the same
 back in those that fail, makes that mistake, whatever its code looks like. Two mistakes that the checks cannot tell
-apart explain nothing, and neither does one that agrees with most of what was seen.
+apart explain nothing, and neither does one that agrees with most of what was seen, or where little was.
 
 Students have no such library: for them every function here finds nothing.
 """
@@ -23,7 +23,7 @@ from grader.composed import compose, reference_answers
 from grader.course import Assignment, CourseError
 from grader.digests import Digests, digests
 from grader.notebook import Problem, RunCell, Submission, read
-from grader.observed import Behaviour, is_telling, same_behaviour, same_means
+from grader.observed import Behaviour, evidence, same_behaviour, same_means
 from grader.remembered import Kept
 from grader.source import Reader, names
 
@@ -91,7 +91,10 @@ class Library:
             shown = self._kept(exercise, known, try_out, keep) if keep else self._shown(exercise, known, try_out)
             self.tried[exercise] = list(zip(known, shown, strict=True))
         found = [(one, shown) for one, shown in self.tried[exercise] if same_behaviour(seen, shown)]
-        if len({one.code for one, _ in found}) > 1 or not is_telling(seen):
+        several, told = len({one.code for one, _ in found}) > 1, evidence(seen)
+        if several and told == "little":  # what ran would choose one of them, for no good reason
+            return None
+        if several or told != "values":
             found = [(one, shown) for one, shown in found if same_means(seen, shown)]
         return found[0][0] if len({one.code for one, _ in found}) == 1 else None
 

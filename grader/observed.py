@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +23,8 @@ from grader.sandbox.wire import Unsupported
 # What a finding says of the answer whatever the numbers were: two that differ here were found wanting in another thing.
 _TELLING = ("used", "asked", "found", "allowed", "construct", "name", "what", "where", "base", "kind")
 _NUMBERS = re.compile(r"\d{1,9}")
-_ENOUGH = 10  # answers of yes or no
+_ENOUGH = 10  # answers of yes or no: fewer may agree by chance
+_NOTHING = ("none", "unusable", "did_not_raise")  # where None came back, that is what was found wanting
 _ORDERED = (list, tuple, torch.Size)
 _SETS = (set, frozenset)
 _KINDS = (type(None), bool, int, float, str, dict, Unsupported, torch.dtype, *_ORDERED, *_SETS)
@@ -59,6 +60,8 @@ class Observed(NamedTuple):
         return all(given.value is None and not given.attrs and given.raised is None for given in self.given)
 
 
+Evidence = Literal["values", "means", "little"]
+
 Behaviour = Mapping[str, Observed | None]
 """Of each check that was run, by its id, what it saw; None when it passed."""
 
@@ -75,15 +78,36 @@ def same_means(one: Behaviour, other: Behaviour) -> bool:
     return any(first is not None for first, _ in means) and all(first == second for first, second in means)
 
 
-def is_telling(behaviour: Behaviour) -> bool:
-    """Does what came back tell one mistake from others that nobody thought of?
-
-    Something that the exercise asks for can be left out in many ways, and few answers of yes or no may agree by chance.
-    """
+def evidence(behaviour: Behaviour) -> Evidence:
+    """What there is to tell one mistake from others that nobody thought of: what came back, what ran, or little."""
     seen = [observed for observed in behaviour.values() if observed]
-    values = [given.value for observed in seen for given in observed.given if given.raised is None]
-    yes_or_no = any(map(_is_bool, values)) and all(value is None or _is_bool(value) for value in values)
-    return not any(observed.finding.code == "must" for observed in seen) and not (yes_or_no and len(values) < _ENOUGH)
+    if any(observed.finding.code == "must" for observed in seen):  # it can be left out in many ways, all right in value
+        return "means"
+    if all(_is_bare(observed) for observed in seen):
+        return "little"
+    given = [given for observed in seen for given in observed.given]
+    outcomes = [_outcome(one) for one in given]
+    if any(observed.finding.reason == "raised" for observed in seen) or "value" in outcomes:
+        return "values"
+    if any(one.attrs for one in given) or any(observed.finding.code in _NOTHING for observed in seen):
+        return "values"
+    varied = len(set(outcomes)) > 1
+    return "values" if varied and (len(outcomes) >= _ENOUGH or not {"yes", "no"} & set(outcomes)) else "little"
+
+
+def _is_bare(observed: Observed) -> bool:
+    """Is all that was seen that an input was changed, somehow, or that nothing was set?"""
+    if observed.finding.code == "not_set":
+        return not any(given.attrs for given in observed.given)
+    return observed.finding.code == "changed_input"
+
+
+def _outcome(given: Given) -> str:
+    if given.raised is not None:
+        return "raised"
+    if _is_bool(given.value):
+        return "yes" if bool(given.value) else "no"
+    return "nothing" if given.value is None else "value"
 
 
 def _is_bool(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given as given_any
 from hypothesis import strategies as st
@@ -10,10 +11,11 @@ from torch import tensor
 
 from grader.composed import compose, reference_answers
 from grader.course import Course
+from grader.digests import digests
 from grader.languages import LANGUAGES
-from grader.mistakes import library, mistakes
+from grader.mistakes import Library, Mistake, library, mistakes
 from grader.model import Finding
-from grader.observed import Given, Observed, alike, same_behaviour
+from grader.observed import Given, Observed, alike, evidence, same_behaviour
 from grader.remembered import Kept
 from grader.sandbox.wire import Unsupported
 from grader.verify import grade
@@ -145,6 +147,53 @@ def test_an_answer_to_a_question_says_the_same_in_any_form():
     assert same(["mse_grad", "lin_grad"], "mse_grad, lin_grad")
     assert not same(["mse_grad", "lin_grad"], ["lin_grad", "mse_grad"])
     assert not same(64, 20)
+
+
+def found_wanting(code: str, *given: Given, reason: str = "wrong") -> dict[str, Observed]:
+    return {"check": observed(*given, finding=Finding(reason, code))}  # type: ignore[arg-type]
+
+
+LOSS, NO, YES, REFUSED = Given(tensor(1.5)), Given(False), Given(True), Given(raised=("AssertionError", ""))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "told"),
+    [
+        (found_wanting("value", LOSS), "values"),
+        (found_wanting("changed_input", LOSS._replace(changed=frozenset({1}))), "little"),
+        (found_wanting("not_set", Given()), "little"),
+        (found_wanting("not_set", Given(attrs={(1, "g"): tensor([1.0])})), "values"),
+        (found_wanting("none", Given()), "values"),
+        (found_wanting("raised", REFUSED, reason="raised"), "values"),
+        (found_wanting("must", LOSS, reason="forbidden"), "means"),
+        (found_wanting("value", NO, NO), "little"),
+        (found_wanting("value", *[NO] * 20), "little"),
+        (found_wanting("value", *[YES, NO] * 4), "little"),
+        (found_wanting("value", *[YES, NO] * 5), "values"),
+        (found_wanting("accepts_broken", Given(), Given(), Given()), "little"),
+        (found_wanting("accepts_broken", REFUSED, Given()), "values"),
+    ],
+)
+def test_what_there_is_to_tell_mistakes_apart(behaviour, told):
+    assert evidence(behaviour) == told
+
+
+def test_of_several_mistakes_none_is_named_on_little_evidence(tmp_path):
+    def named(seen: Given, *known: Given) -> str | None:
+        made = [(Mistake("double", f"m{n}", "", "", ""), found_wanting("value", one)) for n, one in enumerate(known)]
+        named_by.tried["double"] = made
+        found = named_by.named("double", found_wanting("value", seen), lambda *_: [])
+        return found.code if found else None
+
+    assignment = tiny(tmp_path)
+    named_by = Library(assignment, digests(assignment))
+    greater, less = frozenset({"gt", "all"}), frozenset({"lt", "all"})
+    no = NO._replace(means=greater)
+    assert named(no, no) == "m0"
+    assert named(no, NO._replace(means=less)) is None
+    assert named(no, no, NO._replace(means=less)) is None  # what ran is the same in many a mistake that says no
+    assert named(LOSS._replace(means=greater), LOSS._replace(means=less), LOSS._replace(means=greater)) == "m1"
+    assert named(LOSS, LOSS) == "m0"
 
 
 def test_behaviours_are_kept_whole(tmp_path):

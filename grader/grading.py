@@ -34,6 +34,7 @@ from grader.sandbox.client import Limits, Transport
 from grader.sentences import Text, both, joined, sentence
 from grader.source import names
 from grader.student import Student
+from grader.vocabulary import LOOP
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class Grading:
             detail = "" if check.hidden else f": {error}"
             self.attempt.note("engine", f"{check.id}: {type(error).__name__}{detail}"[:300])
             return replace_struct(not_run(check), reason="engine", message=f"{type(error).__name__}{detail}"[:300])
-        finding = self._with_globals(check, self._plainer(check, finding))
+        finding = self._with_loops(check, self._with_globals(check, self._plainer(check, finding)))
         self._findings[check.id] = finding
         self._observed[check.id] = Observed(finding, self.student.given)
         return failed(check, finding, self.student.last)
@@ -202,6 +203,21 @@ class Grading:
         answers, reading = self._answered_by[check.exercise], self.attempt.reading
         read = {name for answer in answers for name in how.globals_read(answer, self._cells, reading)}
         return replace_struct(finding, facts={**finding.facts, "globals": ", ".join(sorted(read))}) if read else finding
+
+    def _with_loops(self, check: Check, finding: Finding) -> Finding:
+        """Say that the answer has no loop, where it would be asked whether one ends too early."""
+        if finding.code not in wording.OF_LOOPS or any(map(self._has_loop, self._answered_by[check.exercise])):
+            return finding
+        return replace_struct(finding, facts={**finding.facts, "loopless": "yes"})
+
+    def _has_loop(self, answer: str) -> bool:
+        try:
+            self.student.how(answer).must(LOOP)
+        except NotAsAsked:
+            return False
+        except TooLarge:
+            pass
+        return True
 
     # ------------------------------------------------------------ afterwards
 

@@ -50,6 +50,8 @@ def next_step(finding: Finding, *, hidden: bool = False) -> Sentence | None:
     facts = _facts(finding.facts, entry, hidden)
     if "globals" in facts:
         entry = _CATALOGUE["global_read"]
+    elif finding.code in OF_LOOPS and "loopless" in finding.facts:
+        return _first(_OF_NO_LOOP, facts)
     return _first(entry.step, facts)
 
 
@@ -164,6 +166,13 @@ _FALLBACK: dict[str, _Entry] = {
     "died": _Entry((N_("Your code ended the process that it runs in."),), (N_("Leave out whatever ends Python."),)),
     "engine": _Entry((N_("Something of ours failed, not your answer: this was not checked."),)),
 }
+
+# Findings whose next step asks about a loop, and what is asked where the answer has none (``loopless``).
+OF_LOOPS = frozenset({"first_filled", "last_zero", "last_wrong", "zero_slices"})
+_OF_NO_LOOP = (
+    N_("Look at your slices, indices and sizes: what becomes of these %(slices)s, and of the others?"),
+    N_("Look at your slices, indices and sizes: which places do they reach?"),
+)
 
 _CATALOGUE: dict[str, _Entry] = {
     # Nothing there, or another type

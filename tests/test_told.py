@@ -34,6 +34,11 @@ ANSWERS = {
     "one bool": ("all_greater", "def all_greater(a, b): return (a > b).all()[None]"),
     "flat": ("q24", "q24 = [12, 39]"),
     "in a loop": ("dense", "def dense(x, w, b): return torch.stack([row @ w.t() + b for row in x])"),
+    "last left out": ("matmul_loops", "def matmul_loops(a, b):\n    c = torch.zeros(len(a), b.shape[1])\n"
+                      "    for i in range(len(a) - 1):\n        for j in range(c.shape[1]):\n"
+                      "            for k in range(len(b)): c[i, j] += a[i, k] * b[k, j]\n    return c"),
+    "last cut off": ("add_to_columns", "def add_to_columns(m, c):\n    out = m + c.unsqueeze(1)\n"
+                     "    return torch.cat([out[:-1], torch.zeros_like(out[-1:])])"),
 }  # fmt: skip
 
 
@@ -108,3 +113,10 @@ def test_an_allowed_type_is_not_blamed(told):
 
 def test_no_loop_is_counted_where_none_is_allowed(told):
     assert "Your answer has a loop; none is allowed here." in said(told["in a loop"])
+
+
+def test_only_an_answer_with_a_loop_is_asked_about_loops(told):
+    assert "last_zero" in codes(told["last left out"])
+    assert "does your loop end one too early?" in said(told["last left out"])
+    assert "last_zero" in codes(told["last cut off"])
+    assert "loop" not in said(told["last cut off"])

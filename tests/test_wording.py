@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from pathlib import Path
 
@@ -188,6 +189,16 @@ def test_what_an_exception_says_ends_before_the_next_sentence() -> None:
     assert message(found, language="zh").partition("。")[0].endswith("no")
     ended = Finding("raised", "raised", {"type": "E", "text": "no.", "globals": "w1"})
     assert message(ended) == message(found)
+
+
+def test_an_answer_without_a_loop_is_not_asked_about_loops() -> None:
+    for code in wording.OF_LOOPS:
+        loop, none = (
+            Finding("wrong", code, facts) for facts in ({"slices": "rows"}, {"slices": "rows", "loopless": "yes"})
+        )
+        assert re.search("loop|range|index", next_step(loop) or "")
+        assert "loop" not in (next_step(none) or "loop")
+        assert "these rows" in (next_step(none, hidden=True) or "")
 
 
 def test_no_loop_is_not_counted() -> None:

@@ -5,8 +5,12 @@ import torch
 import torch.nn.functional as F
 
 from grader.compare import assert_close, assert_equal
-from grader.findings import Mismatch, StudentRaised
+from grader.findings import Mismatch, NotAsAsked, StudentMissing, StudentRaised
 from grader.model import Finding
+from grader.sentences import both
+
+# What a layer has when it is built on one of these, and no layer of one's own has.
+ONLY_THEIRS = {"nn.Module": "register_forward_pre_hook", "torch.autograd.Function": "mark_non_differentiable"}
 
 
 def autograd(function, *tensors):
@@ -57,17 +61,42 @@ def assert_raises(name, function, *args):
     raise Mismatch(Finding("wrong", "did_not_raise", {"name": name}))
 
 
+def assert_plain(layer, ready_made=("nn.Module",)):
+    """The layer's class is built on none of these classes of PyTorch's. Raises `NotAsAsked`."""
+    for base in ready_made:
+        if has(layer, ONLY_THEIRS[base]):
+            facts = {"used": f"`{base}`", "asked": both("a plain class", zh="普通的类")}
+            raise NotAsAsked(Finding("forbidden", "must_not", facts))
+
+
+def has(thing, name):
+    """Is there such an attribute?"""
+    try:
+        getattr(thing, name)
+    except StudentMissing:
+        return False
+    return True
+
+
+def assert_args(layer, *args):
+    """The layer keeps these arguments, as a tuple."""
+    kept = layer.args
+    assert_equal(kept, args, what="args")
+    assert_equal(type(kept).__name__, "tuple", what="the type of args")
+
+
 @pytest.mark.exercise("Relu", points=0.5)
 def test_relu_layer_forward(student, randn):
-    """Called, it gives the ReLU of its input, and keeps both as `inp` and `out`.
+    """Called, it gives the ReLU of its input, and keeps both as `inp` and `out`. It is a plain class, no `nn.Module`.
 
-    调用时给出输入的 ReLU，并把两者保存为 `inp` 和 `out`。
+    调用时给出输入的 ReLU，并把两者保存为 `inp` 和 `out`。它是普通的类，不是 `nn.Module`。
     """
     for shape in ((5, 4), (6,)):
         layer, inp = student.Relu(), randn(*shape)
         assert_close(layer(inp), inp.clamp_min(0))
         assert_close(layer.inp, inp, what="relu_layer.inp")
         assert_close(layer.out, inp.clamp_min(0), what="relu_layer.out")
+        assert_plain(layer)
 
 
 @pytest.mark.exercise("Relu", points=0.5)
@@ -140,9 +169,9 @@ def test_model_gradients(student, randn):
 
 @pytest.mark.exercise("layer_classes", points=0.25)
 def test_layer_classes_without_autograd(student, randn):
-    """The gradients are your own: no autograd.
+    """The gradients are your own, and so are the classes: no autograd, no `nn.Module`.
 
-    梯度由你自己推导，不用自动求导。
+    梯度由你自己推导，类也由你自己写成：不用自动求导，不用 `nn.Module`。
     """
     weights, x, targ = net(randn, 3, 2, 4)
     with student.watching() as seen:
@@ -154,6 +183,8 @@ def test_layer_classes_without_autograd(student, randn):
     assert_gradients(expected, **dict(zip(("w1", "b1", "w2", "b2"), weights, strict=True)), x=x)
     for name in ("Lin", "Mse", "Model"):
         student.how(name, seen).must_not("autograd")
+    for layer in (student.Lin(*weights[:2]), student.Mse(), model):
+        assert_plain(layer)
 
 
 @pytest.mark.exercise("layer_function", points=0.5)
@@ -164,7 +195,7 @@ def test_relu_function(student, randn):
     """
     layer, inp, d = student.ReluFunction(), randn(5, 4), randn(5, 4)
     assert_close(layer(inp), inp.clamp_min(0))
-    assert_equal(layer.args, (inp,), what="args")
+    assert_args(layer, inp)
     assert_close(layer.out, inp.clamp_min(0), what="out")
     layer.out.g = d
     layer.backward()
@@ -196,7 +227,7 @@ def test_mse_function(student, randn):
         layer, inp, targ = student.MseFunction(), randn(bs, 1), randn(bs)
         loss, expected = mean_squared(inp, targ)
         assert_close(layer(inp, targ), loss)
-        assert_equal(layer.args, (inp, targ), what="args")
+        assert_args(layer, inp, targ)
         layer.backward()
         assert_gradients(expected, inp=inp)
 
@@ -217,9 +248,9 @@ def test_layer_function_alone(student, randn):
 
 @pytest.mark.exercise("layer_function", points=0.25)
 def test_layer_function_without_autograd(student, randn):
-    """The gradients are your own: no autograd.
+    """The gradients and the classes are your own: no autograd, no `nn.Module`, no `torch.autograd.Function`.
 
-    梯度由你自己推导，不用自动求导。
+    梯度和类都由你自己写成：不用自动求导，不用 `nn.Module` 和 `torch.autograd.Function`。
     """
     inp, w, b, _ = linear(randn, 4, 2, 1)
     targ, x = randn(4), randn(4, 2)
@@ -231,8 +262,10 @@ def test_layer_function_without_autograd(student, randn):
         layer.backward()
         rectified.g = x
         relu.backward()
-    assert_gradients(mean_squared(inp @ w + b, targ)[1], out=out)
-    assert_gradients(linear_gradients(inp, w, b, out.g), inp=inp, w=w, b=b)
+    [d] = mean_squared(inp @ w + b, targ)[1]
+    assert_gradients([d], out=out)
+    assert_gradients(linear_gradients(inp, w, b, d), inp=inp, w=w, b=b)
     assert_gradients([x.clamp_min(0)], x=x)
-    for name in ("LinFunction", "MseFunction", "ReluFunction"):
+    for name, built in (("LinFunction", layer), ("MseFunction", loss), ("ReluFunction", relu)):
         student.how(name, seen).must_not("autograd")
+        assert_plain(built, ONLY_THEIRS)

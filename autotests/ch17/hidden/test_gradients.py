@@ -77,11 +77,12 @@ def test_mse_grad_of_any_tensors(student, randn):
 
 @pytest.mark.exercise("mse_grad", points=0.5)
 def test_mse_grad_agrees_with_the_solution(student, reference, randn):
-    """Agrees with the solution for batches of every size.
+    """Agrees with the solution for batches of every size, and replaces a gradient from an earlier pass.
 
-    对各种大小的批次都与参考答案一致。
+    对各种大小的批次都与参考答案一致，并替换上一次留下的梯度。
     """
-    for (inp, targ), _ in student.each("mse_grad", [(randn(bs, 1), randn(bs)) for bs in (1, 2, 9, 32)]):
+    inputs = [randn(bs, 1) for bs in (1, 2, 9, 32)]
+    for (inp, targ), _ in student.each("mse_grad", [(inp, randn(len(inp))) for inp in inputs * 2]):
         twin = inp.clone()
         reference.mse_grad(twin, targ)
         assert_gradients([twin.g], inp=inp)
@@ -206,12 +207,14 @@ def assert_all_gradients(student, cases):
 
 @pytest.mark.exercise("forward_and_backward", points=0.5)
 def test_forward_and_backward_of_any_size(student, randn):
-    """Right for any batch size, number of inputs and size of the hidden layer.
+    """Right for any batch size, number of inputs and size of the hidden layer, also where the ReLU sees exactly 0.
 
-    对任何批次大小、输入个数和隐藏层大小都正确。
+    对任何批次大小、输入个数和隐藏层大小都正确，ReLU 的输入恰好为 0 时也一样。
     """
     sizes = (1, 4, 6), (5, 1, 3), (4, 3, 1), (1, 1, 1), (3, 3, 3), (9, 2, 7)
-    assert_all_gradients(student, [net(randn, *size) for size in sizes])
+    inp, targ, w1, b1, w2, b2 = net(randn, 4, 3, 5)
+    inp[1::2], b1[::2] = 0, 0
+    assert_all_gradients(student, [*(net(randn, *size) for size in sizes), (inp, targ, w1, b1, w2, b2)])
 
 
 @pytest.mark.exercise("forward_and_backward", points=0.5)

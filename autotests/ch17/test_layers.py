@@ -17,9 +17,11 @@ def shape(value):
 
 
 def assert_init_std(weight, n_in):
-    """The weights are spread as sqrt(2 / n_in), within 20 %; otherwise say what the std found looks like."""
+    """The weights are spread around 0 as sqrt(2 / n_in), within 20 %; otherwise say what the std found looks like."""
     std, expected = weight.detach().double().std().item(), sqrt(2 / n_in)
     if abs(std - expected) <= 0.2 * expected:
+        # The mean of 40,000 numbers is seldom as much as 0.015 std away from 0: ten times that is no chance.
+        assert_close(weight.detach().double().mean().item(), 0.0, atol=0.15 * expected, what="the mean of weight")
         return
     # nn.Linear draws uniformly between -1/sqrt(n_in) and 1/sqrt(n_in), which has std 1/sqrt(3 n_in).
     looks = {
@@ -60,9 +62,9 @@ def test_linear_layer_parameters(student):
 
 @pytest.mark.exercise("LinearLayer", points=0.5)
 def test_linear_layer_init(student):
-    """The weights are drawn with std sqrt(2 / n_in), within 20 %.
+    """The weights are drawn with mean 0 and std sqrt(2 / n_in), within 20 %.
 
-    权重的标准差是 sqrt(2 / n_in)，误差不超过 20 %。
+    权重的均值为 0，标准差是 sqrt(2 / n_in)，误差不超过 20 %。
     """
     for n_in, n_out in ((1000, 40), (250, 160)):
         weight = student.LinearLayer(n_in, n_out).weight

@@ -15,6 +15,11 @@ def shape(value):
     return list(value.shape) if isinstance(value, torch.Tensor) else value
 
 
+def different(rows):
+    """How many of the rows differ."""
+    return len(set(map(tuple, rows.tolist())))
+
+
 @pytest.mark.exercise("LinearLayer", points=0.25)
 def test_linear_layer_of_any_input(student, randn):
     """Right for inputs of any size and memory layout.
@@ -53,9 +58,9 @@ def test_linear_layer_gradients(student, randn):
 
 @pytest.mark.exercise("LinearLayer", points=0.25)
 def test_linear_layer_beside_nn_linear(student, randn):
-    """It exchanges weights with `nn.Linear`, and both then give the same outputs.
+    """It exchanges weights with `nn.Linear`, and both then give the same outputs; each layer draws its own at first.
 
-    它与 `nn.Linear` 可以互换权重，互换后两者的输出相同。
+    它与 `nn.Linear` 可以互换权重，互换后两者的输出相同；每个层最初的权重各自随机生成。
     """
     layer, other, twin = student.LinearLayer(6, 4), student.LinearLayer(6, 4), nn.Linear(6, 4)
     state, x = layer.state_dict(), randn(3, 6)
@@ -64,6 +69,9 @@ def test_linear_layer_beside_nn_linear(student, randn):
     )
     assert_equal(shape(state["weight"]), [4, 6], what="the shape of weight")
     assert_equal(shape(state["bias"]), [4], what="the shape of bias")
+    drawn = torch.cat([state["weight"], other.weight.detach()])
+    assert_equal(different(drawn), 8, what="the number of different rows in the weights of two new layers")
+    assert_equal(different(state["weight"].t()), 6, what="the number of different columns of weight")
     twin.load_state_dict(state)
     assert_close(layer(x), twin(x).detach())
     state = {"weight": randn(4, 6), "bias": randn(4)}

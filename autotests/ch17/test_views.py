@@ -135,12 +135,14 @@ def test_add_to_columns_none_by_index(student, randn):
 
 @pytest.mark.exercise("memory_contents", points=0.25)
 def test_memory_contents_of_a_matrix(student):
-    """A matrix is stored as one row of numbers, row after row.
+    """A matrix is stored as one list of numbers, row after row.
 
-    矩阵在内存中是一行接一行排成的一串数。
+    矩阵在内存中是一行接一行排成的一个列表。
     """
     t = torch.tensor([[1.0, 2.5, 3.0], [4.0, 5.0, 2.5]])
-    assert_equal(stored(student.memory_contents(t)), [1.0, 2.5, 3.0, 4.0, 5.0, 2.5])
+    contents = stored(student.memory_contents(t))
+    assert_equal(contents, [1.0, 2.5, 3.0, 4.0, 5.0, 2.5])
+    assert_equal(type(contents).__name__, "list", what="the type of the result")
 
 
 @pytest.mark.exercise("memory_contents", points=0.5)

@@ -27,7 +27,8 @@ def test_to_python_of_every_dtype(student):
 
     对各种浮点和整数 dtype 都正确，离零很远的数也一样。
     """
-    pairs = [(dtype, number) for dtype in (torch.float32, torch.float64, torch.float16) for number in (-0.375, 4.0)]
+    floats = torch.float32, torch.float64, torch.float16, torch.bfloat16
+    pairs = [(dtype, number) for dtype in floats for number in (-0.375, 4.0)]
     pairs += [(dtype, 1) for dtype in (torch.int64, torch.int32, torch.int16, torch.uint8)]
     pairs += [(torch.int64, 2**53 + 1), (torch.float64, 1e300)]
     answers = student.each("to_python", [(torch.tensor(number, dtype=dtype),) for dtype, number in pairs])

@@ -18,12 +18,13 @@ def judged_right(found):
 
 def times_a_cell(line):
     """Does this first line of a cell time the cell, or the statement on it?"""
-    if re.match(r"%%time(it)?(\s|$)", line, re.IGNORECASE):
+    # After `%%time` stands no statement, after `%%timeit` options and a set-up may.
+    if re.match(r"%%time(it(\s.*)?|\s+--no-raise-error)?$", line):
         return True
-    if not (match := re.match(r"%time(it)?\s+(.+)", line, re.IGNORECASE)):
+    if not (match := re.match(r"%time(it)?\s+(.+)", line)):
         return False
     statement = re.sub(r"^(-[nrp]\s*\d+\s*|-[tcqvo]+\s*|--no-raise-error\s*)+", "", match[2]) if match[1] else match[2]
-    return bool(re.sub(r"#.*", "", statement).strip(" ;"))
+    return bool(re.match(r"\s*(?!\s|%%).*\w", re.sub(r"#.*", "", statement)))  # a cell magic is none
 
 
 def exception_name(value):

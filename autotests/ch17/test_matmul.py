@@ -4,6 +4,9 @@ import pytest
 import torch
 
 from grader.compare import assert_close
+from grader.findings import NotAsAsked
+from grader.model import Finding
+from grader.sentences import both
 
 # Results allocated with `torch.zeros(n, m)`, as the chapter does, are float32 whatever came in: the three versions
 # that fill such a result are tried in float32 only.
@@ -89,6 +92,11 @@ def test_matmul_elementwise_refuses_other_sizes(student, randn):
         student.raises("matmul_elementwise", a, randn(other, 2))
 
 
+def products(watched):
+    """How many elementwise products ran, of whatever size each was."""
+    return sum(op.count for op in watched.seen.ops if op.name.removeprefix("aten::").rstrip("_") in ("mul", "addcmul"))
+
+
 @pytest.mark.exercise("matmul_broadcast", points=0.5)
 def test_matmul_broadcast(student, randn):
     """[n, k] times [k, m] is [n, m]: each element is a row of `a` times a column of `b`, summed.
@@ -106,7 +114,7 @@ def test_matmul_broadcast_by_one_loop(student, randn):
 
     最多一层循环，其余由广播完成：不用矩阵乘法，不用 einsum。
     """
-    a, b = randn(2, 3), randn(3, 4)
+    a, b = randn(6, 5), randn(5, 7)
     with student.watching() as seen:
         out = student.matmul_broadcast(a, b)
     assert_close(out, a @ b)
@@ -114,6 +122,11 @@ def test_matmul_broadcast_by_one_loop(student, randn):
     how.must_not("matrix product")
     how.must_not("einsum")
     how.loops(at_most=1)
+    # One product a row is asked for, one a column will do, and nobody needs three. A loop over all the elements, or
+    # over all pairs of a row and an inner place, takes at least 30.
+    if products(seen) > 3 * 7:
+        asked = both("broadcasting that takes a whole row at once", zh="一次处理一整行的广播")
+        raise NotAsAsked(Finding("forbidden", "must", {"asked": asked}))
 
 
 @pytest.mark.exercise("matmul_broadcast", points=0.25)

@@ -1,7 +1,7 @@
 """`check_linear`, the student's own test: tried on right layers in several styles, and on broken ones.
 
-Each of those is broken in one way. Which is which is known on this side only: every class has the same name, and they
-come in an order drawn by the check.
+Each of those is broken in one way. Which is which is known on this side only: every class has the same name, the broken
+ones come in an order drawn by the check, and right ones stand first, last and among them.
 """
 
 import pytest
@@ -122,16 +122,21 @@ def accepts(student, text):
     return True
 
 
-def assert_tells_apart(student, rng, right, broken):
-    """The test accepts what is right and rejects what is broken. Raises `Mismatch` naming one that it misjudges."""
-    layers = [*right, *broken.values()]
-    accepted = {}
-    for number in torch.randperm(len(layers), generator=rng).tolist():
-        accepted[layers[number]] = accepts(student, layers[number])
-    if not all(accepted[text] for text in right):
+def assert_tells_apart(student, rng, broken, right=(PLAIN, PLAIN, PLAIN)):
+    """The test accepts what is right and rejects what is broken. Raises `Mismatch` naming one that it misjudges.
+
+    The three right layers come first, last and somewhere between: a test that goes by what it was given before, and
+    not by the layer, gets one of them wrong.
+    """
+    layers = list(broken.values())
+    order = [layers[number] for number in torch.randperm(len(layers), generator=rng).tolist()]
+    between = int(torch.randint(1, len(order), (), generator=rng)) if len(order) > 1 else 1
+    judged = [right[0], *order[:between], right[1], *order[between:], right[2]]
+    accepted = [(text, accepts(student, text)) for text in judged]
+    if any((text, False) in accepted for text in right):
         raise Mismatch(Finding("wrong", "rejects_right"))
     for (kind, zh), text in broken.items():
-        if accepted[text]:
+        if (text, True) in accepted:
             raise Mismatch(Finding("wrong", "accepts_broken", {"kind": both(kind, zh=zh)}))
 
 
@@ -142,7 +147,7 @@ def test_check_linear_of_right_layers(student, rng):
     正确的层无论怎么写都能通过，但不是什么层都能通过。
     """
     easy = {kind: text for kind, text in PARAMETERS.items() if "super" in kind[0]}
-    assert_tells_apart(student, rng, STYLES, easy)
+    assert_tells_apart(student, rng, easy, right=STYLES)
 
 
 @pytest.mark.exercise("check_linear", points=0.5)
@@ -151,7 +156,7 @@ def test_check_linear_of_wrong_outputs(student, rng):
 
     拒绝计算结果不对的层。
     """
-    assert_tells_apart(student, rng, STYLES[:1], OUTPUT)
+    assert_tells_apart(student, rng, OUTPUT)
 
 
 @pytest.mark.exercise("check_linear", points=0.25)
@@ -160,7 +165,7 @@ def test_check_linear_of_other_axes(student, rng):
 
     拒绝只对两个轴的输入正确的层。
     """
-    assert_tells_apart(student, rng, STYLES[:1], AXES)
+    assert_tells_apart(student, rng, AXES)
 
 
 @pytest.mark.exercise("check_linear", points=0.5)
@@ -169,7 +174,7 @@ def test_check_linear_of_wrong_parameters(student, rng):
 
     拒绝参数不符合要求的层。
     """
-    assert_tells_apart(student, rng, STYLES[:1], PARAMETERS)
+    assert_tells_apart(student, rng, PARAMETERS)
 
 
 @pytest.mark.exercise("check_linear", points=0.5)
@@ -178,7 +183,7 @@ def test_check_linear_of_wrong_starts(student, rng):
 
     拒绝初始权重不符合要求的层。
     """
-    assert_tells_apart(student, rng, STYLES[:1], START)
+    assert_tells_apart(student, rng, START)
 
 
 @pytest.mark.exercise("check_linear", points=0.25)
@@ -187,4 +192,4 @@ def test_check_linear_of_lost_gradients(student, rng):
 
     拒绝梯度传不过去的层。
     """
-    assert_tells_apart(student, rng, STYLES[:1], GRADIENTS)
+    assert_tells_apart(student, rng, GRADIENTS)

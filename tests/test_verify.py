@@ -11,7 +11,8 @@ from grader.cli import main
 from grader.composed import compose, reference_answers
 from grader.course import Course, CourseError
 from grader.mistakes import Mistake, mistakes
-from grader.verify import hollow, rounds, variants
+from grader.verify import grade, hollow, rounds, variants
+from tests.test_mistakes import Local
 from tests.test_sandbox import ROOT
 from tests.tiny import edit, exercise, tiny
 
@@ -43,6 +44,49 @@ def test_the_chapters_own_code():
         "relu_grad", "lin_grad", "forward_and_backward", "LinearLayer",
         "add_to_columns_none", "Relu", "layer_classes", "layer_function",
     }  # fmt: skip
+
+
+def graded(name, source):
+    """The result of one exercise of `ch17`, where this is its answer."""
+    assignment = Course(ROOT).assignment("ch17")
+    answers = {**reference_answers(assignment), name: source}
+    result = grade(assignment, {"n": compose(assignment, answers)}, Local, 1, [name])["n"]
+    return next(exercise for exercise in result.exercises if exercise.name == name)
+
+
+def test_a_test_that_goes_by_the_turn_earns_nothing():
+    [source] = [m.source for m in mistakes(Course(ROOT).assignment("ch17")) if m.code == "by_turn"]
+    assert graded("check_linear", source).score == 0
+
+
+ZEROED = """
+class Lin:
+    def __init__(self, w, b): self.w, self.b = w, b
+    def __call__(self, inp):
+        self.inp, self.out = inp, inp @ self.w + self.b
+        return self.out
+    def backward(self):
+        for t in (self.out, self.inp, self.w, self.b): t.g = torch.zeros_like(t)
+class Mse:
+    def __call__(self, inp, targ):
+        self.inp = inp
+        return mse(inp, targ)
+    def backward(self): self.inp.g = torch.zeros_like(self.inp)
+class Model:
+    def __init__(self, *weights): self.weights = weights
+    def __call__(self, x, targ):
+        self.x = x
+        l1 = x @ self.weights[0] + self.weights[1]
+        return mse(relu(l1) @ self.weights[2] + self.weights[3], targ)
+    def backward(self):
+        for t in (self.x, *self.weights): t.g = torch.zeros_like(t)
+"""
+
+
+def test_what_is_expected_does_not_come_from_what_the_answer_left_behind():
+    """Gradients of 0 follow from an output's gradient that the answer itself set to 0."""
+    passed = [check.id for check in graded("layer_classes", ZEROED).checks if check.verdict == "passed"]
+    assert passed == ["test_model_loss"]
 
 
 FAULTY = """import pytest

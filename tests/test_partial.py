@@ -52,6 +52,13 @@ WRONG = {
     "fourfold": RIGHT["fourfold"],
     "negated": "def negated(x):\n    return x",
 }
+# `negated` is right as long as `double` ran before it.
+LEAVING = {
+    "double": "import math\n\ndef double(x):\n    math.seen = True\n    return [2 * number for number in x]",
+    "fourfold": RIGHT["fourfold"],
+    "negated": "def negated(x):\n    return [-number for number in x] if hasattr(math, 'seen') else x",
+}
+UNCALM = {**LEAVING, "double": LEAVING["double"].replace("math.seen = True", "setattr(math, 'se' + 'en', True)")}
 DYING = {**RIGHT, "fourfold": "def fourfold(x):\n    import os\n    os._exit(3)"}
 
 
@@ -144,6 +151,17 @@ def test_a_notebook_that_misbehaved_is_graded_wholly(tmp_path, pool):
     tried.edit("test_more.py", "student.negated([1]) == [-1]", "student.negated([2]) == [-2]")
     again = tried.grade()
     assert set(tried.ran()) == {"double", "fourfold", "negated"}
+    assert lines(again) == lines(tried.grade("afresh"))
+
+
+@pytest.mark.parametrize("answers", [LEAVING, UNCALM])
+def test_a_notebook_that_may_leave_something_behind_is_graded_wholly(tmp_path, pool, answers):
+    tried = Class(tmp_path, pool, ada=answers)
+    tried.grade()
+    tried.ran()
+    tried.edit("test_more.py", "student.negated([1]) == [-1]", "student.negated([2]) == [-2]")
+    again = tried.grade()
+    assert tried.ran() == ["double", "fourfold", "negated"]
     assert lines(again) == lines(tried.grade("afresh"))
 
 

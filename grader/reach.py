@@ -216,13 +216,25 @@ class Reach:
             self._need_all(bases, own.scope, own.order)
             for expression in bases:
                 self._values(self.book.values(expression, own.scope, own.order), inner, expression)
+                self._work_out(expression, own)
             self.stored.update(inner.names)
         else:
             self._need_all(_defaults(node.args), own.scope, own.order)
             for default in _defaults(node.args):
                 self._values(self.book.values(default, own.scope, own.order), inner, default)
+                if own.scope is not self.book.module:
+                    self._work_out(default, own)
         for statement in [node.body] if isinstance(node, ast.Lambda) else node.body:
             self._walk(statement, inner, inner.order)
+
+    def _work_out(self, expression: ast.expr, own: Own) -> None:
+        """What a definition works out as it is made: at the top level, only what it hands on counts."""
+        if isinstance(expression, ast.Constant) or _is_type(expression):
+            return
+        if own.order is None:
+            self._walk(expression, own.scope, None)
+        else:
+            self._walk_making([expression], own.scope, own.order)
 
     def _walk(self, start: ast.AST, scope: Scope, before: int | None) -> None:
         stack = [(start, scope)]

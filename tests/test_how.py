@@ -326,6 +326,11 @@ HIDDEN = {
     "def f(a, b): return inspect.signature(shape, eval_str=True).parameters['x'].annotation(a, b)",
     "a signature that evaluates, by stars": "import inspect\ndef shape(x: 'torch.mul'): return x\n"
     "def f(a, b): return inspect.signature(shape, **{'eval' + '_str': True}).parameters['x'].annotation(a, b)",
+    "a base from a type's names": "def pick(t, n): return vars(t)[n]\nclass Row(pick(torch, chr(109) * 2)): pass\n"
+    "def f(a, b): return Row(a, b)",
+    "a default from a type's names": "def f(a, b):\n    def g(op=vars(type(a))[chr(109) * 2]): return op(a, b)\n    return g()",
+    "a method's default from a type's names": "class C:\n    def go(self, a, b, op=vars(type(torch))[chr(109) * 2]): return op(a, b)\n"
+    "def f(a, b): return C().go(a, b)",
     "a debugger": "import pdb\ndef f(a, b):\n    pdb.set_trace()\n    return a",
     "a long chain": "x0 = torch.mul\n"
     + "\n".join(f"x{i + 1} = x{i}" for i in range(300))
@@ -421,6 +426,9 @@ HONEST = {
     "a base's own attributes": "class Box:\n    def __init__(self, **kw): self.__dict__.update(kw)\n"
     "class Pair(Box):\n    def __init__(self, a, b): Box.__init__(self, a=a, b=b)\n"
     "def f(a, b):\n    p = Pair(a, b)\n    return (p.a[:, :, None] * p.b).sum(1)",
+    "defaults and bases": "from collections import namedtuple\nfrom typing import Generic, TypeVar\nT = TypeVar('T')\n"
+    "class Pair(namedtuple('Pair', 'a b')):\n    def go(self, scale=torch.ones(1) @ torch.ones(1)): return self.a[:, :, None] * self.b * scale\n"
+    "class Box(Generic[T], nn.Module): pass\ndef f(a, b, zero=torch.zeros(1) @ torch.zeros(1)):\n    Box()\n    return Pair(a, b).go().sum(1) + zero",
     "attributes of a module": "class Net(nn.Module):\n    def __getattr__(self, name): return super().__getattr__(name)\n"
     "    def forward(self, a, b): return (a[:, :, None] * b).sum(1)\ndef f(a, b): return Net()(a, b)",
     "named tuples": "from collections import namedtuple\nfrom dataclasses import dataclass\nPair = namedtuple('Pair', 'a b')\n"

@@ -34,6 +34,7 @@ PLAIN = frozenset(
         "values", "values_all", "value", "answer_wrong", "answer_none", "none", "not_set", "missing", "wrong_type",
         "shape", "same_count", "size", "axis_gone", "axis_left", "all_reduced", "not_reduced", "length", "dtype",
         "raised", "name_error", "shape_error", "g_not_set", "no_attribute", "must", "must_not", "did_not_raise",
+        "no_member", "tensor_for_bool",
     }
 )  # fmt: skip
 

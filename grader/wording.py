@@ -134,6 +134,10 @@ _ABOUT = {
         N_("The number of finite outputs"),
         N_("The number of different rows of the output"),
         N_("The number of different outputs of two new models"),
+        N_("The number of different rows in the weights of two new layers"),
+        N_("The number of different columns of weight"),
+        N_("The mean of weight"),
+        N_("The type of args"),
         N_("The list of the names of the parameters"),
         N_("The list of the names in %(name)s"),
     )

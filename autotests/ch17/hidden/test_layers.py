@@ -62,19 +62,19 @@ def test_linear_layer_beside_nn_linear(student, randn):
 
     它与 `nn.Linear` 可以互换权重，互换后两者的输出相同；每个层最初的权重各自随机生成。
     """
-    layer, other, twin = student.LinearLayer(6, 4), student.LinearLayer(6, 4), nn.Linear(6, 4)
-    state, x = layer.state_dict(), randn(3, 6)
+    layer, other, twin = student.LinearLayer(60, 40), student.LinearLayer(60, 40), nn.Linear(60, 40)
+    state, x = layer.state_dict(), randn(3, 60)
     assert_equal(
         sorted(state) if isinstance(state, dict) else state, ["bias", "weight"], what="the names in state_dict()"
     )
-    assert_equal(shape(state["weight"]), [4, 6], what="the shape of weight")
-    assert_equal(shape(state["bias"]), [4], what="the shape of bias")
+    assert_equal(shape(state["weight"]), [40, 60], what="the shape of weight")
+    assert_equal(shape(state["bias"]), [40], what="the shape of bias")
     drawn = torch.cat([state["weight"], other.weight.detach()])
-    assert_equal(different(drawn), 8, what="the number of different rows in the weights of two new layers")
-    assert_equal(different(state["weight"].t()), 6, what="the number of different columns of weight")
+    assert_equal(different(drawn), 80, what="the number of different rows in the weights of two new layers")
+    assert_equal(different(state["weight"].t()), 60, what="the number of different columns of weight")
     twin.load_state_dict(state)
     assert_close(layer(x), twin(x).detach())
-    state = {"weight": randn(4, 6), "bias": randn(4)}
+    state = {"weight": randn(40, 60), "bias": randn(40)}
     twin.load_state_dict(state)
     other.load_state_dict(state)
     assert_close(other(x), twin(x).detach())

@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterable
 
 from grader.reading import Reading
-from grader.scopes import Notebook, Own, Scope
+from grader.scopes import Lib, Notebook, Own, Scope
 
+_GIVES_BACK = frozenset({"dataclasses.dataclass", "functools.total_ordering", "typing.final"})
 _BINDS_SELF = frozenset({"property", "cached_property", "classmethod", "no_grad"})
 
 
@@ -24,11 +25,18 @@ def is_own_object(book: Notebook, node: ast.expr, scope: Scope, before: int | No
 
 
 def _is_plain(book: Notebook, own: Own) -> bool:
-    """A class without a metaclass, a decorator, or a say in what a call of it makes; or a function."""
+    """A class without a metaclass, a decorator of another kind, or a say in what a call of it makes; or a function."""
     if not isinstance(own.node, ast.ClassDef):
         return True
     made = any(isinstance(value, Own) for value in book.member(own, "__new__"))
-    return not (own.node.keywords or own.node.decorator_list or made)
+    return not (own.node.keywords or made) and all(_gives_it_back(book, d, own) for d in own.node.decorator_list)
+
+
+def _gives_it_back(book: Notebook, decorator: ast.expr, own: Own) -> bool:
+    """Is this a decorator that gives back the class itself?"""
+    named = decorator.func if isinstance(decorator, ast.Call) else decorator
+    values = book.values(named, own.scope, own.order)
+    return bool(values) and all(isinstance(value, Lib) and value.path in _GIVES_BACK for value in values)
 
 
 def _method_of(book: Notebook, name: str, scope: Scope) -> ast.FunctionDef | None:

@@ -12,6 +12,7 @@ from grader.scopes import COMPREHENSIONS, Lib, Own, Scope
 from grader.source import below
 from grader.vocabulary import (
     ASKING_FOR_ALL,
+    FUNCTION_FIRST,
     HANDLING,
     LOOPING,
     LOOPING_METHODS,
@@ -198,7 +199,7 @@ class _Counter:
                 return self._comprehension(node, depth, scope)
             case ast.Call():
                 if self._is_looping(node, scope):
-                    return [(child, depth + 1, scope) for child in below(node)]
+                    return self._looping(node, depth, scope)
                 return [(node.func, depth, scope), *self._handed(node, depth, scope, body)]
             case ast.Name(ctx=ast.Load()):
                 self._read(node.id, depth, body)
@@ -238,6 +239,16 @@ class _Counter:
         if isinstance(node.func, ast.Attribute) and node.func.attr in ("apply_", "map_"):
             return True
         return bool(self._paths(node.func, scope) & LOOPING)
+
+    def _looping(self, node: ast.Call, depth: int, scope: Scope) -> list[tuple[ast.AST, int, Scope]]:
+        """What is called in a loop: in `map` and its like the function alone, as often as there is something for it."""
+        paths = self._paths(node.func, scope)
+        if not paths or not paths <= FUNCTION_FIRST or len(node.args) < 2:
+            return [(child, depth + 1, scope) for child in below(node)]
+        function, *iterables = node.args
+        weights = [self._weight(iterable, None, scope) for iterable in iterables]
+        others = [*iterables, *(keyword.value for keyword in node.keywords)]
+        return [(function, depth + max(weights), scope), *((other, depth, scope) for other in others)]
 
     # ------------------------------------------------------------ functions that are handed on
 

@@ -92,6 +92,7 @@ class Reach:
         self.asserted: set[int] = set()  # ids of what an `assert` looks at
         self._told: set[int] = set()  # ids of what looks attributes up by their names, where the call tells these
         self._writes: set[int] = set()  # ids of namespaces that are only written to
+        self._named: set[int] = set()  # ... and to which only names are written that the source tells
         self._todo: list[Own] = []
         self._seen: set[tuple[str, int, int]] = set()
         self._plain: set[int] = set()
@@ -335,10 +336,8 @@ class Reach:
         self._values(frozenset(v for v in values if v is not UNKNOWN), scope, node)
         if UNKNOWN in values and not (own and UNKNOWN not in bases and self._have(own, node.attr)):
             self._use(f"?.{node.attr}", node, scope)
-        if node.attr == "__dict__" and not is_own_object(
-            self.book, node.value, scope, before, id(node) in self._writes
-        ):
-            self._use(_NAMESPACE, node, scope)
+        if node.attr == "__dict__":
+            self._all_of(node, node.value, scope, before)
         if node.attr in _ATTRIBUTE_OF and id(node) not in self._told:
             self._use(_BY_TEXT, node, scope)
         self._follow_patches(node.attr)
@@ -549,15 +548,22 @@ class Reach:
             node.keywords or len(node.args) > 1 + ("functools.update_wrapper" in callees)
         ):  # with these they set any attribute that a text names
             self._use("builtins.functools.wraps of named attributes", node, scope)
-        of = node.args[0] if "builtins.vars" in callees and node.args else None
-        if of and not is_own_object(self.book, of, scope, before, id(node) in self._writes):
-            self._use(_NAMESPACE, node, scope)
+        if "builtins.vars" in callees and node.args:
+            self._all_of(node, node.args[0], scope, before)
         return set()
+
+    def _all_of(self, node: ast.expr, of: ast.expr, scope: Scope, before: int | None) -> None:
+        """``x.__dict__`` or ``vars(x)``: who has it may take anything from it by a text, but from an object's own."""
+        own = is_own_object(self.book, of, scope, before, id(node) in self._writes)
+        if not own and id(node) not in self._named:
+            self._use(_NAMESPACE, node, scope)
 
     def _call_of_attribute(self, node: ast.Call, func: ast.Attribute, scope: Scope, before: int | None) -> None:
         """``x.__getattribute__("mm")``, which is as good as ``x.mm``, and ``self.__dict__.update(...)``."""
         if func.attr in _WRITES:
             self._writes.add(id(func.value))
+            if _sets_own(node, func.value):
+                self._named.add(id(func.value))
         if func.attr not in _ATTRIBUTE_OF or not node.args:
             return
         texts = self.book.values(node.args[-1], scope, before)
@@ -591,6 +597,14 @@ class Reach:
         fields = [s.target.id for s in body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)]
         self.book.spend(len(body))
         return frozenset(map(Text, fields))
+
+
+def _sets_own(call: ast.Call, namespace: ast.expr) -> bool:
+    """``vars(self).update(w=w, b=b)``, also where it becomes a method only later: as good as ``self.w = w``."""
+    match namespace:
+        case ast.Call(args=[ast.Name(id="self")]) | ast.Attribute(value=ast.Name(id="self")):
+            return not call.args and all(keyword.arg for keyword in call.keywords)
+    return False
 
 
 def _defaults(a: ast.arguments) -> list[ast.expr]:

@@ -176,6 +176,8 @@ LOOPING = words(
     "itertools.dropwhile itertools.filterfalse numpy.vectorize numpy.frompyfunc numpy.apply_along_axis "
     "numpy.fromfunction"
 )
+# ... and of these, what takes the function first, and then what it is run over.
+FUNCTION_FIRST = words("builtins.map builtins.filter functools.reduce itertools.starmap")
 # Of the standard library, what gets functions and runs none of them many times.
 HANDLING = words(
     "builtins functools contextlib dataclasses typing typing_extensions abc enum weakref types warnings logging "

@@ -423,6 +423,10 @@ HONEST = {
     "    def put(self, name, value): self.__dict__[name] = value\n    def take(self, name): return vars(self)[name]\n"
     "def f(a, b):\n    box = Box(a=a, b=b)\n    box.put('c', 1)\n    print(vars(box), box.names(), box)\n"
     "    return (box.a[:, :, None] * box.take('b')).sum(1)",
+    "a data class's fields": "from dataclasses import dataclass\n@dataclass\nclass Axes:\n    dim: int = 1\n"
+    "def f(a, b): return (a[:, :, None] * b).sum(**vars(Axes()))",
+    "names set on what becomes a method's self": "def init(self, a, b): vars(self).update(a=a, b=b)\n"
+    "Pair = type('Pair', (), dict(__init__=init))\ndef f(a, b):\n    p = Pair(a, b)\n    return (p.a[:, :, None] * p.b).sum(1)",
     "a base's own attributes": "class Box:\n    def __init__(self, **kw): self.__dict__.update(kw)\n"
     "class Pair(Box):\n    def __init__(self, a, b): Box.__init__(self, a=a, b=b)\n"
     "def f(a, b):\n    p = Pair(a, b)\n    return (p.a[:, :, None] * p.b).sum(1)",
@@ -762,6 +766,15 @@ LOOPS = {
     "def f(a):\n    for i in a:\n        if i: continue\n        break": 1,
     "def f(a):\n    while True:\n        if a: break": 1,
     "def f(a):\n    for c in range(3): a[c] = 0": 1,
+    "def f(a, b):\n    m, s = map(lambda t: t[:, None], (a, b))\n    return m - s": 0,
+    "def f(a):\n    (n, k), (l, m) = map(tuple, (a.shape, a.shape))": 0,
+    "from functools import reduce\ndef f(a, b): return reduce(torch.matmul, (a, b))": 0,
+    "from functools import reduce\ndef f(a, b): return reduce(torch.add, (a[:, [k]] * b[k] for k in range(b.size(0))))": 1,
+    "def f(a): return list(map(lambda r: r.sum(), [row[:, None] for row in a]))": 1,
+    "def f(a): return list(map(lambda r: [x for x in r], (1, 2)))": 1,
+    "def f(a): return list(map(lambda r: [x for x in r], map(lambda r: r, a)))": 2,
+    "def f(a): return list(map(len, [[x for x in r] for r in a]))": 2,
+    "from itertools import starmap\ndef f(a): return list(starmap(lambda i, j: a, [(i, j) for i in a for j in a]))": 2,
 }
 
 

@@ -209,7 +209,8 @@ class How:
         used = [use for use in shown if id(use.node) not in self._reach.idle]
         if not used:
             return bool(ran) and not shown
-        must_run = self._torch_ran and not self._touches_numpy and all(_is_torch(use.path) for use in used)
+        shows = self._torch_ran and bool(family.ops)  # of a `torch.autograd.Function`, say, no run tells
+        must_run = shows and not self._touches_numpy and all(_is_torch(use.path) for use in used)
         return bool(ran) or not must_run
 
     @property

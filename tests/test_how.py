@@ -1691,3 +1691,10 @@ def test_a_product_in_disguise_is_forbidden_and_not_what_was_asked_for(source: s
     for how in (How("f", sources), How("f", sources, run("f", sources, *matrices()) if "conv" in source else None)):
         assert code_of(lambda how=how: how.must("matrix product")) == "must"
         assert code_of(lambda how=how: how.must_not("matrix product")) == "must_not"
+
+
+def test_what_no_run_tells_need_not_show_in_one() -> None:
+    """A class of `torch.autograd.Function` is none of the operations that are recorded."""
+    source = "class f(torch.autograd.Function):\n    @staticmethod\n    def forward(ctx, x): return x.clamp(min=0)"
+    seen = Seen((), (Op("aten::clamp", 1, 2),))
+    assert code_of(lambda: How("f", cells(source), seen).must("autograd.Function")) == "passes"

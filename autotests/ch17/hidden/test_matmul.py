@@ -33,22 +33,28 @@ def honest_sums(a, b):
     yield (a.double()[:, :, None] * b.double()).sum(1).float()
 
 
+def ready_made(a, b):
+    """``a @ b`` as PyTorch and NumPy multiply, each in an order of its own."""
+    return a @ b, torch.from_numpy(a.numpy() @ b.numpy())
+
+
 def assert_no_product_in_disguise(student, name, randn):
-    """Fail when every float32 result has the very bits of ``a @ b``, which adds up in an order of its own.
+    """Fail when every float32 result has the very bits of a ready-made product, which adds up in an order of its own.
 
     Which order that is depends on the processor and on the shape: for many small shapes it is the loop's own. A pair
-    counts only where this machine's ``a @ b`` differs from every honest sum (matrix times column does, as far as
+    counts only where this machine's product differs from every honest sum (matrix times column does, as far as
     tried), and with too few such pairs nobody is accused.
     """
-    telling = same = 0
+    telling, same = [0, 0], [0, 0]
     cases = [(randn(n, k), randn(k, 1)) for n, k in ((6, 71), (9, 47)) * 3]
     for (a, b), got in student.each(name, cases):
-        product = a @ b
-        assert_close(got, product, rtol=1e-4, atol=1e-4)
-        if not any(torch.equal(product, other) for other in honest_sums(a, b)):
-            telling += 1
-            same += torch.equal(got.detach(), product)
-    if telling >= 5 and same == telling:
+        assert_close(got, a @ b, rtol=1e-4, atol=1e-4)
+        honest = list(honest_sums(a, b))
+        for which, product in enumerate(ready_made(a, b)):
+            if not any(torch.equal(product, other) for other in honest):
+                telling[which] += 1
+                same[which] += torch.equal(got.detach(), product)
+    if any(told >= 5 and told == alike for told, alike in zip(telling, same, strict=True)):
         raise NotAsAsked(Finding(reason="forbidden", code="matmul_in_disguise"))
 
 

@@ -268,12 +268,10 @@ class Session:
         codec = self.codec
         codec.begin_message()
         changed: list[int] = []
-        spoilt: list[int] = []
         self._spoilt = []
         try:
             value = act()
             changed = codec.changed()  # before anything is encoded, and so known to the other side
-            spoilt = self._spoilt
             outcome: Returned | Raised | Undefined = Returned(codec.encode(value))
         except self.passing:
             raise
@@ -284,7 +282,7 @@ class Session:
         attrs = [] if silent else list(codec.new_attrs())
         printed, cut = self.out.take()
         table = [(number, len(blob)) for number, blob in codec.outgoing.items()]
-        reply = Reply(seq, outcome, attrs, changed, spoilt, printed, cut, watch.seen if watch else None, table)
+        reply = Reply(seq, outcome, attrs, changed, self._spoilt, printed, cut, watch.seen if watch else None, table)
         return reply, list(codec.outgoing.values())
 
     def _given(self, calls: list[Call], request: Request) -> list[tuple[list[Any], dict[str, Any]]]:

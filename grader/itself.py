@@ -99,7 +99,7 @@ def _mentioned(statement: ast.AST, reading: Reading) -> list[tuple[str, int | No
                 found.append((f"def {name}", None))
             case ast.Constant(value=str(text)) if text.isidentifier():
                 found.append((text, None))
-            case ast.Attribute(attr=attr, value=base) if not _is_super(base):
+            case ast.Attribute(attr=attr, value=base) if not is_super(base):
                 found.append((attr, called.get(id(node))))
     return found
 
@@ -108,5 +108,6 @@ def _has_star(args: Iterable[ast.expr]) -> bool:
     return any(isinstance(argument, ast.Starred) for argument in args)
 
 
-def _is_super(node: ast.expr) -> bool:
+def is_super(node: ast.expr) -> bool:
+    """Is this a call of ``super``?"""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"

@@ -7,11 +7,12 @@ import unicodedata
 
 from markupsafe import Markup, escape
 
+from grader.sandbox.steady import steady
+
 LINE_LIMIT = 200  # characters of a text on one line
 TEXT_LIMIT = 20_000  # characters a reader is ever given of one thing: a student can write megabytes
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\^_]")
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{8,16}\b")
 # Controls, bidi marks and overrides, zero-width and blank "letters", tags, lone surrogates, noncharacters.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -34,7 +35,7 @@ def visible(text: str) -> str:
 def legible(text: str, limit: int = TEXT_LIMIT) -> str:
     """``text`` as a reader gets it: at most ``limit`` characters, no terminal colours, no addresses, nothing unseen."""
     head = text[:limit] + "…" if len(text) > limit else text
-    return visible(_ADDRESS.sub("0x…", _ANSI.sub("", head)))
+    return visible(steady(_ANSI.sub("", head)))
 
 
 def ticked(text: str, limit: int = TEXT_LIMIT) -> Markup:

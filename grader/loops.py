@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from grader.itself import is_super
 from grader.reach import Reach
 from grader.reading import Reading
 from grader.scopes import COMPREHENSIONS, Lib, Own, Scope
@@ -206,7 +207,7 @@ class _Counter:
                 self._note(node, depth, scope, body)
             case ast.Attribute(ctx=ast.Load(), attr=attr):
                 if not self._note(node, depth, scope, body):
-                    mine = scope.parent if _is_super(node.value) else None
+                    mine = scope.parent if is_super(node.value) else None
                     self.book.spend(len(self._methods.get(attr, [])))
                     methods = [m for m in self._methods.get(attr, []) if m.scope is not mine]
                     body.calls.extend((method, depth, node.lineno) for method in methods)
@@ -465,10 +466,6 @@ def _own_loops(function: ast.AST) -> int:
         depth += isinstance(node, (ast.For, ast.While))
         stack.extend((child, depth) for child in below(node))
     return deepest
-
-
-def _is_super(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
 
 
 def _is_special(name: str) -> bool:

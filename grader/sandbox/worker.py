@@ -16,7 +16,6 @@ import io
 import linecache
 import os
 import random
-import re
 import resource
 import signal
 import sys
@@ -33,6 +32,7 @@ import torch
 from grader.sandbox import confine, wire
 from grader.sandbox.codec import Codec
 from grader.sandbox.shell import Shell, build, hide_ourselves
+from grader.sandbox.steady import steady
 from grader.sandbox.watch import Watch
 from grader.sandbox.wire import (
     MAX_ITEMS,
@@ -73,7 +73,6 @@ _RECURSION = sys.getrecursionlimit()
 _filters = list(warnings.filters)
 _compile, _eval, _exec, _Module = compile, eval, exec, ast.Module  # a cell can replace the names, and the shell's own
 _COMPARABLE = frozenset({bool, int, float, str, set})
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{8,16}\b")
 _FUTURE = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 _AWAIT, _TREE = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, ast.PyCF_ONLY_AST
 _shell: Shell | None = None
@@ -138,11 +137,6 @@ class Printed(io.TextIOBase):
         taken = steady("".join(self.parts).encode("utf-8", "replace").decode(), self.folder), self.cut
         self.parts, self.size, self.cut = [], 0, 0
         return taken
-
-
-def steady(text: str, folder: str) -> str:
-    """``text`` without what differs from run to run: the worker's own folder, and addresses in memory."""
-    return _ADDRESS.sub("0x…", text.replace(folder, ".") if folder else text)
 
 
 # ---------------------------------------------------------------- cells
